@@ -1,0 +1,3 @@
+export { isUuid, uuidBytes, uuidText, uuidv7 } from './ids.ts'
+export { lengthPrefixed, type Json } from './canonical.ts'
+export { defineProblems, Problem, problemCodes, Refusal, type Locale } from './problem.ts'
