@@ -1,0 +1,83 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { Refusal } from '../base/index.ts'
+
+const origin = z.url({ protocol: /^https$/ }).refine((s) => new URL(s).pathname === '/', { message: 'must be an origin: scheme, host and port only' })
+
+/** Every environment variable the server reads, with its meaning: docs/generated/config.md is printed from this table. */
+const variables = {
+  SEALBOOK_HOME: { schema: z.string().min(1).default('./data'), says: 'Folder of everything the server keeps: database, key store, certificates, blobs, staging, logs.' },
+  SEALBOOK_HOST: { schema: z.string().min(1).default('127.0.0.1'), says: 'Address to listen on.' },
+  SEALBOOK_PORT: { schema: z.coerce.number().int().min(0).max(65535).default(8443), says: 'Port to listen on; 0 takes a free one.' },
+  SEALBOOK_ORIGIN: { schema: origin.optional(), says: 'The address people type: certificate names, cookies. Default https://localhost:PORT.' },
+  SEALBOOK_TRUSTED_PROXIES: { schema: z.string().default(''), says: 'Comma-separated addresses or networks whose X-Forwarded-For is believed. Empty: none.' },
+  SEALBOOK_DATABASE_URL: { schema: z.string().optional(), says: 'PostgreSQL ≥ 15 for the restricted role. Empty: the embedded server in HOME/postgres.' },
+  SEALBOOK_DATABASE_ADMIN_URL: { schema: z.string().optional(), says: 'PostgreSQL role that owns the schema; used to migrate only.' },
+  SEALBOOK_CUSTODIAN: { schema: z.enum(['key-file', 'passphrase']).default('key-file'), says: 'Who holds the root key when an instance is made: a key file, or a passphrase.' },
+  SEALBOOK_ROOT_KEY_FILE: { schema: z.string().optional(), says: 'The key file. Default ~/.config/sealbook/<instanceId>.key; keep it on another device than HOME.' },
+  SEALBOOK_PASSPHRASE_FILE: { schema: z.string().optional(), says: 'A file whose first line is the passphrase (custodian passphrase).' },
+  SEALBOOK_LOG_LEVEL: { schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'), says: 'How much is logged. Values of records are never logged at any level.' },
+} as const
+
+export interface Config {
+  readonly home: string
+  readonly host: string
+  readonly port: number
+  /** Null until the port is known when SEALBOOK_PORT is 0 and no origin is set. */
+  readonly origin: string | null
+  readonly trustedProxies: readonly string[]
+  readonly databaseUrl: string | null
+  readonly databaseAdminUrl: string | null
+  readonly custodian: 'key-file' | 'passphrase'
+  readonly rootKeyFile: string | null
+  readonly passphraseFile: string | null
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+}
+
+/** Reads and checks the environment once. Throws a Refusal (exit 2) that names everything that is wrong at once; unknown SEALBOOK_ variables included. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = []
+  const value = <K extends keyof typeof variables>(name: K): z.output<(typeof variables)[K]['schema']> => {
+    const raw = env[name]
+    const parsed = variables[name].schema.safeParse(raw === '' ? undefined : raw)
+    if (!parsed.success) faults.push(`${name}: ${parsed.error.issues.map((i) => i.message).join(', ')}`)
+    return parsed.data as z.output<(typeof variables)[K]['schema']> // undefined only when a fault is reported below
+  }
+  const clientSide = new Set(['SEALBOOK_URL', 'SEALBOOK_TOKEN_FILE', 'SEALBOOK_CA_FILE'])
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('SEALBOOK_') && !(name in variables) && !clientSide.has(name)) faults.push(`${name} is not a setting`)
+  }
+  const port = value('SEALBOOK_PORT')
+  const config: Config = {
+    home: resolve(value('SEALBOOK_HOME') ?? '.'),
+    host: value('SEALBOOK_HOST'),
+    port,
+    origin: value('SEALBOOK_ORIGIN')?.replace(/\/$/, '') ?? (port ? `https://localhost:${port}` : null),
+    trustedProxies: (value('SEALBOOK_TRUSTED_PROXIES') ?? '').split(',').map((s) => s.trim()).filter(Boolean),
+    databaseUrl: value('SEALBOOK_DATABASE_URL') ?? null,
+    databaseAdminUrl: value('SEALBOOK_DATABASE_ADMIN_URL') ?? null,
+    custodian: value('SEALBOOK_CUSTODIAN'),
+    rootKeyFile: value('SEALBOOK_ROOT_KEY_FILE') ?? null,
+    passphraseFile: value('SEALBOOK_PASSPHRASE_FILE') ?? null,
+    logLevel: value('SEALBOOK_LOG_LEVEL'),
+  }
+  if (config.databaseUrl && !config.databaseAdminUrl) faults.push('SEALBOOK_DATABASE_URL needs SEALBOOK_DATABASE_ADMIN_URL, a role that may migrate')
+  if (faults.length > 0) throw new Refusal('config-invalid', `Correct the environment: ${faults.join('; ')}.`, 2)
+  return Object.freeze(config)
+}
+
+/** Where the root key file lives unless SEALBOOK_ROOT_KEY_FILE says otherwise: outside HOME on purpose. */
+export function rootKeyPath(config: Config, instanceId: string): string {
+  return config.rootKeyFile ? resolve(config.rootKeyFile) : join(homedir(), '.config', 'sealbook', `${instanceId}.key`)
+}
+
+/** Markdown table of the settings. */
+export function configDocument(): string {
+  const rows = Object.entries(variables).map(([name, v]) => {
+    const parsed = v.schema.safeParse(undefined)
+    const standard = parsed.success && parsed.data !== undefined && parsed.data !== '' ? `\`${String(parsed.data)}\`` : '—'
+    return `| \`${name}\` | ${standard} | ${v.says} |`
+  })
+  return ['# Settings', '', 'Printed from `src/kernel/config`. Secrets are given by file path; none has a default.', '', '| variable | default | meaning |', '|---|---|---|', ...rows, ''].join('\n')
+}

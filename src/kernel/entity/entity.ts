@@ -1,0 +1,103 @@
+import type { Field } from './fields.ts'
+
+type Fields = Record<string, Field>
+
+export interface EntityWords<F extends Fields> {
+  plural: string
+  /** Table name; also bound into every sealed cell. */
+  table: string
+  /** Whose key seals a row: the row itself, as a person or as a container. */
+  about: 'person' | 'container'
+  /** How long a record is kept; `since` names a field or a base time. */
+  keep: { years: number; since: string }
+  fields: F
+}
+
+export interface Entity<F extends Fields = Fields> extends EntityWords<F> {
+  readonly name: string
+  /** Columns that stay readable in the database, beside id and version, in the order they are bound into the seal. */
+  readonly plain: readonly PlainColumn[]
+  readonly sealed: { readonly main: readonly string[]; readonly sensitive: readonly string[] }
+}
+
+export interface PlainColumn {
+  field: string
+  column: string
+  kind: 'uuid' | 'time' | 'enumeration' | 'flag'
+}
+
+type Simplify<T> = { [K in keyof T]: T[K] }
+type ValueOf<X> = X extends Field<infer T> ? T : never
+
+export interface BaseRecord {
+  id: string
+  version: number
+  createdAt: string
+  updatedAt: string
+  deletedAt: string | null
+  ownerId: string
+  departmentId: string
+}
+
+export type CustomValues = Record<string, string | number | boolean | null>
+
+/** The row type of an entity, as stored and opened. */
+export type RecordOf<E> = E extends Entity<infer F> ? Simplify<BaseRecord & { [K in keyof F]: ValueOf<F[K]> } & { custom: CustomValues }> : never
+
+/** Any record, where the entity is not known statically (kernel and cross-cutting modules). */
+export type AnyRecord = BaseRecord & { custom: CustomValues } & Record<string, unknown>
+
+const BASE_PLAIN: readonly PlainColumn[] = [
+  { field: 'createdAt', column: 'created_at', kind: 'time' },
+  { field: 'updatedAt', column: 'updated_at', kind: 'time' },
+  { field: 'deletedAt', column: 'deleted_at', kind: 'time' },
+  { field: 'ownerId', column: 'owner_id', kind: 'uuid' },
+  { field: 'departmentId', column: 'department_id', kind: 'uuid' },
+]
+
+const RESERVED = new Set(['id', 'version', 'createdAt', 'updatedAt', 'deletedAt', 'ownerId', 'departmentId', 'custom', 'masks', 'can'])
+
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
+
+const isPlainClass = (f: Field): boolean => f.class === 'public' || f.class === 'internal'
+
+function plainKind(f: Field): PlainColumn['kind'] | null {
+  if (f.many) return null
+  if (f.kind === 'ref') return 'uuid'
+  if (f.kind === 'time') return 'time'
+  if (f.kind === 'oneOf') return 'enumeration'
+  return f.kind === 'flag' ? 'flag' : null
+}
+
+function faultsOf(name: string, field: Field): string[] {
+  const faults: string[] = []
+  if (RESERVED.has(name)) faults.push(`${name} is a base field`)
+  if (!field.class) faults.push(`${name} states no class`)
+  if (isPlainClass(field) && !plainKind(field)) faults.push(`${name} is ${field.class}, but only ids, times, flags and closed enumerations may be plain`)
+  if (field.class === 'secret' && (field.find.length > 0 || field.edit)) faults.push(`${name} is secret: neither found nor edited`)
+  if (field.class === 'sensitive' && field.find.some((f) => f !== 'exact')) faults.push(`${name} is sensitive: only an exact match of the full value`)
+  if (field.class === 'sensitive' && !field.mask) faults.push(`${name} is sensitive and states no mask`)
+  if (field.find.includes('exact') && !['email', 'phone', 'text', 'handle'].includes(field.kind)) faults.push(`${name}: exact is for near-unique text`)
+  if (field.find.includes('tail4') && field.kind !== 'phone') faults.push(`${name}: tail4 is for phones`)
+  return faults
+}
+
+/** Declares an entity once. Throws at import with everything that is wrong, so a slip never reaches a boot. */
+export function defineEntity<const F extends Fields>(name: string, words: EntityWords<F>): Entity<F> {
+  const entries = Object.entries(words.fields)
+  const faults = entries.flatMap(([n, f]) => faultsOf(n, f))
+  const since = words.keep.since
+  if (!(since in words.fields) && !BASE_PLAIN.some((c) => c.field === since)) faults.push(`keep.since names no field: ${since}`)
+  if (faults.length > 0) throw new Error(`entity ${name}: ${faults.join('; ')}`)
+  const declared = entries.flatMap(([n, f]) => {
+    const kind = isPlainClass(f) ? plainKind(f) : null
+    return kind ? [{ field: n, column: snake(n), kind }] : []
+  })
+  const sealed = (classes: readonly string[]) => entries.filter(([, f]) => classes.includes(f.class)).map(([n]) => n)
+  return Object.freeze({
+    ...words,
+    name,
+    plain: [...BASE_PLAIN, ...declared],
+    sealed: { main: sealed(['personal', 'confidential', 'secret']), sensitive: sealed(['sensitive']) },
+  })
+}

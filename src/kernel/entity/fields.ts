@@ -1,0 +1,163 @@
+import { z, type ZodType } from 'zod'
+
+/** Protection class of a field; the table of classes is in docs/architecture.md. */
+export type FieldClass = 'public' | 'internal' | 'confidential' | 'personal' | 'sensitive' | 'secret'
+
+/** How a field can be found: `exact` by blind index, the rest through the lens in memory. */
+export type Find = 'exact' | 'text' | 'pinyin' | 'sort' | 'tail4'
+
+export type Kind = 'text' | 'email' | 'phone' | 'handle' | 'oneOf' | 'ref' | 'time' | 'flag' | 'number'
+
+export type Mask = (value: string) => string
+
+export interface FieldWords {
+  class: FieldClass
+  /** Writable through the API. Silence means no. */
+  edit?: true
+  find?: readonly Find[]
+  mask?: Mask
+  optional?: true
+}
+
+/** A declared field. `T` is the value as stored and shown. */
+export interface Field<T = unknown> {
+  readonly kind: Kind
+  readonly class: FieldClass
+  readonly edit: boolean
+  readonly find: readonly Find[]
+  readonly mask: Mask | null
+  readonly optional: boolean
+  readonly many: boolean
+  /** For `ref`: the entity referred to, and its field shown and found through this one. */
+  readonly ref: { entity: string; show: string | null } | null
+  readonly values: readonly string[] | null
+  readonly initial: T | null
+  /** What the API accepts. */
+  readonly input: ZodType
+  /** What the API shows. */
+  readonly view: ZodType
+  /** Phantom: carries T to RecordOf. */
+  readonly type?: T
+}
+
+export interface EmailValue {
+  value: string
+  label: string
+}
+export interface PhoneValue {
+  /** E.164, or null when the number does not validate. */
+  value: string | null
+  typed: string
+  digits: string
+  extension: string | null
+  label: string
+  valid: boolean
+}
+export interface HandleValue {
+  kind: string
+  value: string
+}
+
+// Control characters other than tab and newline never belong to a value; NUL would also be refused by PostgreSQL's JSON.
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
+const clean = (max: number) => z.string().max(max).refine((s) => !CONTROL.test(s), { message: 'control-character' })
+const label = z.string().max(40).default('')
+
+type Extra<T> = Partial<Pick<Field<T>, 'ref' | 'values' | 'initial' | 'many'>>
+
+function field<T>(kind: Kind, words: FieldWords, input: ZodType, view: ZodType, extra: Extra<T> = {}): Field<T> {
+  return {
+    kind,
+    class: words.class,
+    edit: words.edit === true,
+    find: words.find ?? [],
+    mask: words.mask ?? null,
+    optional: words.optional === true,
+    many: false,
+    ref: null,
+    values: null,
+    initial: null,
+    input,
+    view,
+    ...extra,
+  }
+}
+
+export function text(max: number, words: FieldWords & { optional: true }): Field<string | null>
+export function text(max: number, words: FieldWords): Field<string>
+export function text(max: number, words: FieldWords): Field<string> | Field<string | null> {
+  const input = words.optional ? clean(max).trim() : clean(max).trim().min(1)
+  return field<string>('text', words, input, z.string())
+}
+
+export function email(words: FieldWords): Field<EmailValue> {
+  return field('email', words, z.strictObject({ value: clean(320).trim().min(1), label }), z.object({ value: z.string(), label: z.string() }))
+}
+
+export function phone(words: FieldWords): Field<PhoneValue> {
+  const input = z
+    .strictObject({
+      value: clean(60).nullish(),
+      typed: clean(60).optional(),
+      extension: clean(20).nullish(),
+      label,
+      // Sent back by clients that edit what they read; recomputed from `typed`, never believed.
+      digits: z.string().max(60).optional(),
+      valid: z.boolean().optional(),
+    })
+    .refine((p) => Boolean(p.value ?? p.typed), { message: 'phone-empty' })
+  const view = z.object({
+    value: z.string().nullable(),
+    typed: z.string(),
+    digits: z.string(),
+    extension: z.string().nullable(),
+    label: z.string(),
+    valid: z.boolean(),
+  })
+  return field('phone', words, input, view)
+}
+
+export function handle(words: FieldWords): Field<HandleValue> {
+  const shape = { kind: z.string().regex(/^[a-z][a-z0-9-]{0,29}$/), value: clean(300).trim().min(1) }
+  return field('handle', words, z.strictObject(shape), z.object({ kind: z.string(), value: z.string() }))
+}
+
+export function oneOf<const V extends readonly string[]>(values: V, words: FieldWords & { initial?: V[number] }): Field<V[number]> {
+  const schema = z.enum(values)
+  return field<V[number]>('oneOf', words, schema, schema, { values, initial: words.initial ?? null })
+}
+
+/** A link to another record. `show` names the field of the target that is found (text, pinyin) through this one. */
+export function ref(entity: string, words: FieldWords & { show?: string; optional: true }): Field<string | null>
+export function ref(entity: string, words: FieldWords & { show?: string }): Field<string>
+export function ref(entity: string, words: FieldWords & { show?: string }): Field<string> | Field<string | null> {
+  return field<string>('ref', words, z.uuid().toLowerCase(), z.uuid(), { ref: { entity, show: words.show ?? null } })
+}
+
+/** An instant, ISO 8601 UTC with milliseconds. */
+export function time(words: FieldWords): Field<string | null> {
+  const iso = z.iso.datetime({ offset: true }).transform((s) => new Date(s).toISOString())
+  return field<string | null>('time', { ...words, optional: true }, iso, z.string())
+}
+
+export function flag(words: FieldWords): Field<boolean> {
+  return field('flag', words, z.boolean(), z.boolean(), { initial: false })
+}
+
+/** Several values of one field; empty by default. */
+export function many<T>(of: Field<T>, maxItems = 50): Field<T[]> {
+  return { ...of, many: true, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<T[]> // the phantom type is all that differs
+}
+
+/** `13812345678` → `138****5678`; short values are hidden whole. */
+export const middle: Mask = (value) => {
+  const keep = value.startsWith('+') ? value.slice(1) : value
+  if (keep.length < 8) return '****'
+  return `${keep.slice(0, 3)}****${keep.slice(-4)}`
+}
+
+/** Shows the last `n` characters only. */
+export const lastDigits = (n: number): Mask => (value) => (value.length <= n ? '****' : `****${value.slice(-n)}`)
+
+/** Shows nothing but that there is a value. */
+export const whole: Mask = () => '****'

@@ -1,0 +1,126 @@
+import { argon2Sync, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { lengthPrefixed, Refusal } from '../base/index.ts'
+import { aesGcmOpen, aesGcmSeal, freshNonce, OpenFailed } from './aes.ts'
+
+export type CustodianKind = 'key-file' | 'passphrase' | 'recovery-kit'
+
+/** Holds the key that wraps the root key. Several may be active at once, so leaving one needs no re-encryption. A KMS or HSM is one more `Custodian`. */
+export interface Custodian {
+  readonly kind: CustodianKind
+  /** Makes the wrapping key for a new wrap; returns what must be kept to find it again (no secret). */
+  prepare(): { params: string; key: KeyObject }
+  /** The wrapping key for a kept wrap. Throws a Refusal that says what to do. */
+  recall(params: string): KeyObject
+}
+
+const aadOf = (instanceId: string, kind: string, params: string): Buffer => lengthPrefixed(['sealbook/v1', instanceId, 'root', kind, params])
+
+export function wrapRoot(custodian: Custodian, instanceId: string, root: KeyObject): { kind: CustodianKind; params: string; wrapped: Buffer } {
+  const { params, key } = custodian.prepare()
+  const nonce = freshNonce()
+  const wrapped = Buffer.concat([nonce, aesGcmSeal(key, nonce, aadOf(instanceId, custodian.kind, params), root.export())])
+  return { kind: custodian.kind, params, wrapped }
+}
+
+/** Throws a Refusal key-wrong when the custodian's secret is not the one this instance was sealed with. */
+export function unwrapRoot(custodian: Custodian, instanceId: string, kept: { params: string; wrapped: Buffer }): KeyObject {
+  const key = custodian.recall(kept.params)
+  try {
+    return createSecretKey(aesGcmOpen(key, kept.wrapped.subarray(0, 12), aadOf(instanceId, custodian.kind, kept.params), kept.wrapped.subarray(12)))
+  } catch (error) {
+    if (!(error instanceof OpenFailed)) throw error
+    const what = { 'key-file': 'The key file is not the one of this instance', passphrase: 'The passphrase is wrong', 'recovery-kit': 'This recovery kit is not the one of this instance' }[custodian.kind]
+    throw new Refusal('key-wrong', `${what}: give the right one; nothing was changed.`)
+  }
+}
+
+const KEY_FILE = /^sealbook-root-key-v1 ([A-Za-z0-9_-]{43})\n?$/
+
+/** A file with 32 random bytes; 0600, best on another device than HOME. */
+export function keyFile(path: string): Custodian {
+  return {
+    kind: 'key-file',
+    prepare() {
+      if (existsSync(path)) throw new Refusal('key-file-exists', `There is already a key file at ${path}: move it away or set SEALBOOK_ROOT_KEY_FILE; nothing was changed.`)
+      const bytes = randomBytes(32)
+      writeSecretFile(path, `sealbook-root-key-v1 ${bytes.toString('base64url')}\n`)
+      return { params: '{}', key: createSecretKey(bytes) }
+    },
+    recall() {
+      const match = KEY_FILE.exec(readSecretFile(path, 'key file'))
+      if (!match) throw new Refusal('key-file-invalid', `The key file at ${path} is not a Sealbook key file: put the right one there; nothing was changed.`)
+      return createSecretKey(Buffer.from(match[1]!, 'base64url'))
+    },
+  }
+}
+
+const MEMORY_KIB = 256 * 1024
+
+/** Argon2id (RFC 9106), 256 MiB, t=3, over the first line of a file. */
+export function passphrase(path: string): Custodian {
+  const derive = (salt: Buffer): KeyObject => {
+    const words = readSecretFile(path, 'passphrase file').split('\n')[0]!.normalize('NFKC').trim()
+    if (words.length < 12) throw new Refusal('passphrase-short', `Write a passphrase of at least 12 characters on the first line of ${path}; nothing was changed.`)
+    return createSecretKey(argon2Sync('argon2id', { message: words, nonce: salt, parallelism: 1, tagLength: 32, memory: MEMORY_KIB, passes: 3 }))
+  }
+  return {
+    kind: 'passphrase',
+    prepare() {
+      const salt = randomBytes(16)
+      return { params: JSON.stringify({ salt: salt.toString('base64url') }), key: derive(salt) }
+    },
+    recall: (params) => derive(Buffer.from((JSON.parse(params) as { salt: string }).salt, 'base64url')),
+  }
+}
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** 32 secret bytes as 52 Crockford base-32 characters in groups of four; a last group is a checksum, so a slip in typing is told from a wrong kit. */
+export function formatRecoveryCode(secret: Uint8Array): string {
+  const sum = Buffer.from(hkdfSync('sha256', secret, '', 'recovery-kit-checksum', 3)).subarray(0, 2)
+  const bits = [...secret, ...sum].map((b) => b.toString(2).padStart(8, '0')).join('')
+  const chars = (bits.match(/.{1,5}/g) ?? []).map((five) => ALPHABET[Number.parseInt(five.padEnd(5, '0'), 2)]).join('')
+  return (chars.match(/.{1,4}/g) ?? []).join('-')
+}
+
+/** Throws a Refusal recovery-code-mistyped. */
+export function parseRecoveryCode(text: string): Buffer {
+  const code = /(?:[0-9A-Za-z]{1,4}[-\s]){10,}[0-9A-Za-z]{1,4}/.exec(text.replaceAll('\r', ''))?.[0] ?? text
+  const chars = code.toUpperCase().replace(/[^0-9A-Z]/g, '').replaceAll('O', '0').replaceAll(/[IL]/g, '1')
+  const bits = [...chars].map((c) => ALPHABET.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const bytes = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => Number.parseInt(b, 2)))
+  const secret = bytes.subarray(0, 32)
+  if (bytes.length !== 34 || formatRecoveryCode(secret).replaceAll('-', '') !== chars) {
+    throw new Refusal('recovery-code-mistyped', 'The recovery code has a slip in it: compare it with the printed kit, group by group; nothing was changed.')
+  }
+  return secret
+}
+
+/** The printed kit as a custodian. Without a secret it makes one. */
+export function recoveryKit(secret: Buffer): Custodian {
+  return { kind: 'recovery-kit', prepare: () => ({ params: '{}', key: createSecretKey(secret) }), recall: () => createSecretKey(secret) }
+}
+
+/** Writes a secret durably: folder 0700, file 0600, never over an existing file. */
+export function writeSecretFile(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const fd = openSync(path, 'wx', 0o600)
+    writeSync(fd, text)
+    fsyncSync(fd)
+    closeSync(fd)
+  } catch (error) {
+    throw new Refusal('secret-not-written', `Cannot write ${path}: choose a folder that can be written and a name that is free.`, 4, error)
+  }
+}
+
+function readSecretFile(path: string, what: string): string {
+  try {
+    if (statSync(path).size > 4096) throw new Error('too large')
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Refusal('key-unreadable', `The ${what} at ${path} cannot be read: mount it or correct its path and rights; nothing was changed.`, 4, error)
+  }
+}
