@@ -137,6 +137,7 @@ export class KeyStore {
   async close(): Promise<void> {
     this.#dead = new Error('closed')
     this.#db.close()
+    this.#writer.ref()
     this.#writer.removeAllListeners('exit')
     const ended = new Promise((resolve) => this.#writer.once('exit', resolve))
     this.#writer.postMessage({ close: true })
