@@ -26,6 +26,8 @@ export interface Contract<P extends ZodType, Q extends ZodType, B extends ZodTyp
   bodyLimit?: number
   /** The handler reads the body itself (multipart); `body` then describes it for the documents only. */
   raw?: boolean
+  /** Served at the root (`/api/health`, a page) instead of under /api/v1. */
+  root?: boolean
   /** Answers something else than JSON (text/plain, a stream): content type for the documents. */
   produces?: string
 }

@@ -1,0 +1,100 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from '../base/index.ts'
+import { AuthorityMoved, openDesk, type Actor, type WorkDeps, type WriteHooks } from '../work/index.ts'
+import { AnsweredMeanwhile, keepAnswer, keptAnswer, type IdempotentCall } from './idempotency.ts'
+import { checkDepth, parsePart, versionOf } from './parse.ts'
+import type { Answer, Authenticator, Input, PublicRoute, Route } from './types.ts'
+
+const STEP_UP_MS = 5 * 60_000
+
+export interface DoorDeps {
+  work: WorkDeps
+  authenticator: Authenticator
+}
+
+/** Denials are recorded by the door on its own: they would roll back with a transaction. */
+async function deny(deps: DoorDeps, actor: Actor, route: Route, code: string): Promise<never> {
+  await deps.work.ledger.append({ action: 'access.denied', actor: actor.key, detail: { route: `${route.contract.method} ${route.contract.path}`, code } })
+  throw new Problem(code)
+}
+
+async function admit(deps: DoorDeps, route: Route, request: FastifyRequest): Promise<Actor> {
+  const actor = await deps.authenticator.authenticate(request)
+  if (!actor) throw new Problem('signed-out')
+  const { permission, stepUp } = route.contract
+  if (permission !== 'signed-in' && !actor.grants.permissions.has(permission)) return deny(deps, actor, route, 'permission-missing')
+  if (stepUp && !(stepUp === 'session-only' && actor.via === 'token')) {
+    if (actor.factorAt === null || Date.now() - actor.factorAt > STEP_UP_MS) return deny(deps, actor, route, 'step-up-required')
+  }
+  return actor
+}
+
+function read(route: Route | PublicRoute, request: FastifyRequest): Input<unknown, unknown, unknown> {
+  const { contract } = route
+  if (!contract.raw) checkDepth(request.body)
+  return {
+    params: parsePart(contract.params, request.params, 'params'),
+    query: parsePart(contract.query, request.query, 'query'),
+    body: contract.raw ? undefined : parsePart(contract.body, request.body ?? undefined, 'body'),
+    version: contract.ifMatch ? versionOf(request.headers['if-match']) : 0,
+    request,
+  }
+}
+
+function idempotentCall(route: Route, request: FastifyRequest, actor: Actor): IdempotentCall | null {
+  const key = request.headers['idempotency-key']
+  if (!route.contract.idempotent || typeof key !== 'string') return null
+  return { personId: actor.personId, route: `${route.contract.method} ${route.contract.path}`, key, body: request.body }
+}
+
+async function serve(deps: DoorDeps, route: Route, request: FastifyRequest, reply: FastifyReply, actor: Actor): Promise<Answer<unknown>> {
+  const input = read(route, request)
+  const call = idempotentCall(route, request, actor)
+  let hooks: WriteHooks | undefined
+  if (call) {
+    const kept = await keptAnswer(deps.work.db, deps.work.vault, call)
+    if (kept) return replayed(deps, actor, route, kept)
+    hooks = keepAnswer(deps.work.vault, call, route.contract.status ?? 200)
+  }
+  const open = openDesk(deps.work, actor, request.id, hooks)
+  try {
+    const answer = await route.handle(open.desk, input, reply)
+    await open.settled()
+    return answer
+  } catch (error) {
+    if (!(error instanceof AnsweredMeanwhile) || !call) throw error
+    const kept = await keptAnswer(deps.work.db, deps.work.vault, call)
+    if (!kept) throw error
+    return replayed(deps, actor, route, kept)
+  }
+}
+
+/** A replayed answer shows the record once more, so it is recorded like any other reading. */
+async function replayed(deps: DoorDeps, actor: Actor, route: Route, kept: Answer<unknown>): Promise<Answer<unknown>> {
+  const id = (kept.body as { id?: unknown } | null)?.id
+  const subject = typeof id === 'string' && deps.work.vault.hasOwnerKey(id) ? [deps.work.vault.ownerKey(id)] : []
+  await deps.work.ledger.append({ action: 'request.replayed', actor: actor.key, subjects: subject, detail: { route: route.contract.path } })
+  return kept
+}
+
+/** The door of a signed-in route: sign-in, permission, step-up, parsing, then the handler; its events are durable and its grants current before anything leaves. */
+export async function throughDoor(deps: DoorDeps, route: Route, request: FastifyRequest, reply: FastifyReply): Promise<Answer<unknown>> {
+  const actor = await admit(deps, route, request)
+  try {
+    return await serve(deps, route, request, reply, actor)
+  } catch (error) {
+    if (!(error instanceof AuthorityMoved)) throw error
+    deps.authenticator.forget(actor)
+  }
+  // The grants moved under this request: once more with fresh ones. A second move in a row is told as a conflict.
+  const again = await admit(deps, route, request)
+  try {
+    return await serve(deps, route, request, reply, again)
+  } catch (error) {
+    throw error instanceof AuthorityMoved ? new Problem('conflict', { cause: error }) : error
+  }
+}
+
+export async function throughPublicDoor(route: PublicRoute, request: FastifyRequest, reply: FastifyReply): Promise<Answer<unknown>> {
+  return route.handlePublic(read(route, request), reply)
+}

@@ -1,0 +1,77 @@
+import { isUuid, lengthPrefixed, Problem, uuidText } from '../base/index.ts'
+import type { Sql, Tx } from '../db/types.ts'
+import type { Cell, Vault } from '../vault/types.ts'
+import type { WriteHooks } from '../work/index.ts'
+import type { Answer } from './types.ts'
+
+export interface IdempotentCall {
+  personId: string
+  route: string
+  key: string
+  body: unknown
+}
+
+interface Kept {
+  bodyMac: Buffer
+  status: number
+  sealOwner: string | null
+  answer: Buffer | null
+}
+
+interface Macs {
+  key: Buffer
+  body: Buffer
+}
+
+function macsOf(vault: Vault, call: IdempotentCall): Macs {
+  if (!/^[\x21-\x7e]{1,200}$/.test(call.key)) throw new Problem('invalid', { errors: [{ path: 'Idempotency-Key', code: 'invalid-key' }] })
+  const key = vault.mac('cursor', lengthPrefixed(['idempotency', call.personId, call.route, call.key]))
+  return { key, body: vault.mac('cursor', lengthPrefixed(['idempotency-body', key, JSON.stringify(call.body ?? null)])) }
+}
+
+// The row is named by its key's MAC, so a kept answer cannot be moved under another request's key.
+const cellOf = (keyMac: Buffer): Cell => ({ table: 'idempotency', compartment: 'answer', rowId: uuidText(keyMac.subarray(0, 16)), rowVersion: 1, bound: keyMac })
+
+function sealAnswer(vault: Vault, keyMac: Buffer, answer: Answer<unknown>): { owner: string | null; sealed: Buffer } {
+  const bytes = Buffer.from(JSON.stringify({ body: answer.body, version: answer.version ?? null }))
+  const id = (answer.body as { id?: unknown } | null)?.id
+  // Sealed under the record's own key where it has one: erasing the person makes the kept answer unreadable at once.
+  if (isUuid(id) && vault.hasOwnerKey(id)) return { owner: id, sealed: vault.seal(vault.ownerKey(id), cellOf(keyMac), bytes) }
+  return { owner: null, sealed: vault.sealInstance('idempotency', bytes) }
+}
+
+/** The kept answer of this very request, or null. Throws idempotency-key-reused for another body. */
+export async function keptAnswer(sql: Sql, vault: Vault, call: IdempotentCall): Promise<Answer<unknown> | null> {
+  const macs = macsOf(vault, call)
+  const [row] = await sql.query<Kept>('SELECT body_mac AS "bodyMac", status, seal_owner AS "sealOwner", answer FROM idempotency WHERE key_mac = $1 AND created_at > now() - interval \'24 hours\'', [macs.key])
+  if (!row) return null
+  if (!row.bodyMac.equals(macs.body)) throw new Problem('idempotency-key-reused')
+  if (!row.answer) throw new Problem('conflict')
+  const bytes = row.sealOwner ? vault.open(vault.ownerKey(row.sealOwner), cellOf(macs.key), row.answer) : vault.openInstance('idempotency', row.answer)
+  const kept = JSON.parse(bytes.toString()) as { body: unknown; version: number | null } // our own bytes, authenticated
+  return { body: kept.body, status: row.status, ...(kept.version === null ? {} : { version: kept.version }), headers: { 'Idempotent-Replayed': 'true' } }
+}
+
+/** Keeps the answer in the write's own transaction; of two requests with one key at once, the second waits and then finds the first's row. */
+export function keepAnswer(vault: Vault, call: IdempotentCall, status: number): WriteHooks {
+  const macs = macsOf(vault, call)
+  return {
+    async before(tx: Tx) {
+      await tx.query("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
+      const made = await tx.query('INSERT INTO idempotency (key_mac, body_mac) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1', [macs.key, macs.body])
+      if (made.length === 0) throw new AnsweredMeanwhile()
+    },
+    async after(tx: Tx, result: unknown) {
+      const answer = result as Answer<unknown> // handlers of idempotent contracts return what write() returned
+      const { owner, sealed } = sealAnswer(vault, macs.key, answer)
+      await tx.query('UPDATE idempotency SET status = $2, seal_owner = $3, answer = $4 WHERE key_mac = $1', [macs.key, answer.status ?? status, owner, sealed])
+    },
+  }
+}
+
+/** Another request with the same key committed while this one waited; the door answers with what it kept. */
+export class AnsweredMeanwhile extends Error {}
+
+export async function purgeIdempotency(sql: Sql): Promise<void> {
+  await sql.query("DELETE FROM idempotency WHERE created_at < now() - interval '24 hours'")
+}

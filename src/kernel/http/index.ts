@@ -1,0 +1,6 @@
+export { endpoint, publicRoute, route } from './contract.ts'
+export { buildServer, localeOf, type HttpOptions } from './server.ts'
+export { openApi } from './openapi.ts'
+export { purgeIdempotency } from './idempotency.ts'
+export type { DoorDeps } from './door.ts'
+export type { Answer, Authenticator, Contract, Input, Out, PublicRoute, Route } from './types.ts'

@@ -1,0 +1,141 @@
+import type { Db, Tx } from '../db/types.ts'
+import type { Ledger } from '../ledger/types.ts'
+import type { Lens, LensRow } from '../lens/types.ts'
+import { errorFields, type Log } from '../log/index.ts'
+import type { Vault } from '../vault/types.ts'
+import type { AuthorityCounter, EpochWatch } from './epoch.ts'
+import type { Actor, Desk, NewEvent, Work } from './types.ts'
+
+/** Thrown inside when the actor's grants were compiled at an older epoch; the door signs the actor in again and repeats once. */
+export class AuthorityMoved extends Error {}
+
+export interface WorkDeps {
+  db: Db
+  vault: Vault
+  ledger: Ledger
+  lens: Lens
+  log: Log
+  authority: AuthorityCounter
+  epochs: EpochWatch
+  /** Puts a job into the transaction. */
+  send(tx: Tx, queue: string, data: Record<string, string | number>): Promise<void>
+}
+
+/** Runs inside the transaction around the handler's work: `before` may end it early by throwing, `after` sees the result. */
+export interface WriteHooks {
+  before(tx: Tx): Promise<void>
+  after(tx: Tx, result: unknown): Promise<void>
+}
+
+export interface OpenDesk {
+  desk: Desk
+  /** Waits until every read event is durable and the grants are known to hold. Throws AuthorityMoved or Problem ledger-unavailable. */
+  settled(): Promise<void>
+  /** True once a transaction of this desk has committed: such a request is never repeated. */
+  readonly committed: boolean
+}
+
+interface LensChange {
+  entity: string
+  rows: readonly LensRow[]
+  removed: readonly string[]
+}
+
+class Transaction implements Work {
+  readonly events: NewEvent[] = []
+  readonly changes: LensChange[] = []
+  readonly at = new Date()
+  readonly actor: Actor
+  readonly requestId: string
+  readonly sql: Tx
+  readonly vault: Vault
+  readonly #deps: WorkDeps
+
+  constructor(deps: WorkDeps, actor: Actor, requestId: string, sql: Tx) {
+    this.#deps = deps
+    this.actor = actor
+    this.requestId = requestId
+    this.sql = sql
+    this.vault = deps.vault
+  }
+
+  record(event: NewEvent): void {
+    this.events.push(event)
+  }
+
+  enqueue(queue: string, data: Record<string, string | number>): Promise<void> {
+    return this.#deps.send(this.sql, queue, data)
+  }
+
+  lens(entity: string, rows: readonly LensRow[], removed: readonly string[] = []): void {
+    this.changes.push({ entity, rows, removed })
+  }
+
+  bumpAuthority(): Promise<void> {
+    return this.#deps.authority.bump(this.sql)
+  }
+}
+
+/** Ledger events of a write are inserted last, so the row lock order is the same for every use-case. */
+async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string, fn: (work: Work) => Promise<T>, hooks?: WriteHooks): Promise<T> {
+  const done = await deps.db.tx(async (tx) => {
+    if (actor.via !== 'system' && (await deps.authority.current(tx)) !== actor.epoch) throw new AuthorityMoved()
+    await hooks?.before(tx)
+    const work = new Transaction(deps, actor, requestId, tx)
+    const result = await fn(work)
+    await hooks?.after(tx, result)
+    if (work.events.length === 0) throw new Error('a write without a ledger event')
+    const ids = await deps.ledger.recordMany(tx, work.events.map((e) => ({ ...e, actor: actor.key })))
+    return { result, work, ids }
+  })
+  deps.ledger.committed(done.ids)
+  await applyToLens(deps, done.work.changes)
+  return done.result
+}
+
+async function applyToLens(deps: WorkDeps, changes: readonly LensChange[]): Promise<void> {
+  try {
+    await Promise.all(changes.map((c) => deps.lens.apply(c.entity, c.rows, c.removed)))
+  } catch (error) {
+    // The write is committed and stays; the lens catches up from the ledger's tail. The answer must not say it failed.
+    deps.log.error({ component: 'lens', ...errorFields(error) }, 'a committed change did not reach the lens')
+  }
+}
+
+export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, hooks?: WriteHooks): OpenDesk {
+  const pending: Promise<unknown>[] = []
+  let committed = false
+  // Started with the request, so that it runs beside the handler's own queries.
+  const epoch = actor.via === 'system' ? Promise.resolve(actor.epoch) : deps.epochs.current()
+  epoch.catch(() => undefined)
+  const desk: Desk = {
+    actor,
+    requestId,
+    at: new Date(),
+    sql: deps.db,
+    vault: deps.vault,
+    lens: deps.lens,
+    ledger: deps.ledger,
+    record(event) {
+      const appended = deps.ledger.append({ ...event, actor: actor.key })
+      appended.catch(() => undefined) // awaited in settled(); this only keeps Node from calling it unhandled meanwhile
+      pending.push(appended)
+    },
+    async write(fn) {
+      const result = await runTransaction(deps, actor, requestId, fn, hooks)
+      committed = true
+      return result
+    },
+  }
+  return {
+    desk,
+    get committed() {
+      return committed
+    },
+    async settled() {
+      await Promise.all(pending)
+      if (!committed && (await epoch) !== actor.epoch) throw new AuthorityMoved()
+    },
+  }
+}
+
