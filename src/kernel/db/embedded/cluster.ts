@@ -1,0 +1,142 @@
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem, Refusal } from '../../base/index.ts'
+import { dedicated } from '../client.ts'
+import type { DbLog } from '../config.ts'
+import { SqlError } from '../errors.ts'
+import type { Account } from './account.ts'
+import type { Binaries } from './binaries.ts'
+import { ownedDirectory, type Layout } from './layout.ts'
+import { initdb, readPidFile, serves, startRefusal, startServer, stopServer, watch, type Running } from './process.ts'
+import { configFor } from './roles.ts'
+import { PORT, settingsFiles, SUPER, writeSettings } from './settings.ts'
+
+export interface Cluster {
+  binaries: Binaries
+  account: Account
+  layout: Layout
+  log: DbLog
+}
+
+/** Makes the cluster when there is none, and refuses one this PostgreSQL cannot run. Resolves with whether it was made. */
+export async function ensureCluster(cluster: Cluster, mayCreate: boolean): Promise<boolean> {
+  const { layout, binaries, account } = cluster
+  const entries = await readdir(layout.data).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  if (entries.length === 0) {
+    if (!mayCreate) throw new Refusal('database-missing', `${layout.data} holds no database although this home has been set up; mount it again, or restore the last backup.`)
+    await create(cluster)
+    return true
+  }
+  const version = (await readFile(join(layout.data, 'PG_VERSION'), 'utf8').catch(() => '')).trim()
+  if (!/^\d+$/.test(version)) throw new Refusal('database-damaged', `${layout.data} is not a complete PostgreSQL data directory (PG_VERSION is missing or unreadable); restore the last backup.`)
+  if (Number(version) !== binaries.major) {
+    throw new Refusal('database-other-version', `The data was made by PostgreSQL ${version} and this Sealbook brings ${binaries.major}; start the Sealbook that made it, or restore a backup into this one. Nothing was changed.`)
+  }
+  await ownedDirectory(layout.data, account)
+  return false
+}
+
+/** In a directory of its own, renamed when complete: a start that was killed half-way leaves nothing that looks like data. */
+async function create(cluster: Cluster): Promise<void> {
+  const { layout, account, log } = cluster
+  await rm(layout.unfinished, { recursive: true, force: true })
+  await ownedDirectory(layout.unfinished, account)
+  log.info({}, 'creating the database')
+  await initdb({ ...cluster, directory: layout.unfinished }, SUPER)
+  await rename(layout.unfinished, layout.data)
+}
+
+/** A server that a killed Node left behind, if it is ours, runs with today's settings and answers; anything else of ours is stopped. */
+export async function adopt(cluster: Cluster): Promise<Running | undefined> {
+  const { layout, log } = cluster
+  const file = await readPidFile(layout.data)
+  if (!file) return undefined
+  if (!(await serves(file.pid, layout))) {
+    await refuseUnseen(cluster)
+    // PostgreSQL removes the file of a process that is gone, but would take another one that got the same number for itself.
+    if (process.platform === 'linux') await rm(join(layout.data, 'postmaster.pid'), { force: true })
+    return undefined
+  }
+  const running = watch(file.pid, layout)
+  if (file.sockets === layout.socketsForServer && file.port === PORT && (await sameSettings(cluster))) {
+    const state = await waitReady(cluster, running).catch(() => 'gone' as const)
+    if (state === 'ready') {
+      log.info({ pid: file.pid }, 'took over the database server that was still running')
+      return running
+    }
+  }
+  log.info({ pid: file.pid }, 'stopping the database server that was still running')
+  await stopServer(running)
+  return undefined
+}
+
+async function sameSettings(cluster: Cluster): Promise<boolean> {
+  const wanted = Object.entries(settingsFiles(cluster.layout, cluster.account))
+  const found = await Promise.all(wanted.map(([name]) => readFile(join(cluster.layout.data, name), 'utf8').catch(() => '')))
+  return wanted.every(([, text], i) => text === found[i])
+}
+
+/** A server of another container that shares the home has a number that means nothing here, but its socket answers. Two on one cluster destroy it. */
+async function refuseUnseen(cluster: Cluster): Promise<void> {
+  const answers = await new Promise<boolean>((resolve) => {
+    const socket = connect(join(cluster.layout.sockets, `.s.PGSQL.${PORT}`))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+  if (answers) throw new Refusal('database-elsewhere', `Another PostgreSQL outside of this container or user serves ${cluster.layout.data}; stop that one first. Nothing was changed.`)
+}
+
+/** Starts the server and resolves when it answers. */
+export async function launch(cluster: Cluster): Promise<Running> {
+  const { layout, account } = cluster
+  await writeSettings(layout.data, settingsFiles(layout, account), account)
+  const patience = Date.now() + 30_000
+  for (;;) {
+    const running = await startServer({ ...cluster, directory: layout.data }, layout.logFile)
+    if ((await waitReady(cluster, running)) === 'ready') return running
+    const said = await running.said()
+    // After kill -9 its children need a moment to notice that the postmaster is gone.
+    if (!/pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(said) || Date.now() > patience) throw startRefusal(said, 'PostgreSQL did not start')
+    await sleep(200)
+  }
+}
+
+/** Recovery after a crash may take minutes; a server that neither answers nor says it is starting gets one. */
+async function waitReady(cluster: Cluster, running: Running): Promise<'ready' | 'gone'> {
+  const begun = Date.now()
+  let told = begun
+  for (;;) {
+    const state = await knock(cluster)
+    if (state === 'ready') return 'ready'
+    if (running.ended) {
+      await running.gone
+      return 'gone'
+    }
+    if (state === 'silent' && Date.now() - begun > 60_000) throw new Refusal('database-not-started', `PostgreSQL runs but does not answer on its socket in ${cluster.layout.sockets}; stop process ${running.pid} and start again.`)
+    if (Date.now() - told > 3_000) {
+      told = Date.now()
+      cluster.log.info({ seconds: Math.round((told - begun) / 1000) }, 'the database is recovering')
+    }
+    await sleep(30)
+  }
+}
+
+async function knock(cluster: Cluster): Promise<'ready' | 'starting' | 'silent'> {
+  try {
+    const connection = await dedicated(configFor(SUPER, cluster.layout.sockets, PORT, 'postgres'), 'sealbook:supervisor')
+    await connection.end()
+    return 'ready'
+  } catch (error) {
+    if (error instanceof SqlError) throw new Refusal('database-not-started', `PostgreSQL refuses the supervisor (${error.sqlState}); run doctor.`, 4, error)
+    const state = error instanceof Problem && error.cause instanceof Error ? error.cause.message : ''
+    return state === '57P03' ? 'starting' : 'silent'
+  }
+}

@@ -1,0 +1,7 @@
+export { appLimits, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
+export { startEmbedded, stopLeftBehind, type Embedded, type EmbeddedEvent, type EmbeddedOptions } from './embedded.ts'
+export { createDatabase } from './embedded/roles.ts'
+export { isUniqueViolation, SqlError } from './errors.ts'
+export { collectMigrations, migrate, quoteIdentifier, type Migration } from './migrate.ts'
+export { openDb, type DbOptions } from './pool.ts'
+export type { Db, DedicatedConnection, Sql, Tx } from './types.ts'
