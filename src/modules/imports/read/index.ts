@@ -1,0 +1,5 @@
+export { inspectCsv, readCsv, type CsvOptions, type CsvProfile, type CsvRow, type RowCode } from './csv.ts'
+export type { CsvSource } from './chunks.ts'
+export { delimiters, type Delimiter } from './delimiter.ts'
+export { namedEncoding, type Encoding } from './encoding.ts'
+export { defaultLimits, type ReadLimits } from './limits.ts'
