@@ -1,4 +1,4 @@
-export { appLimits, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
+export { appLimits, clientOptions, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
 export { startEmbedded, stopLeftBehind, type Embedded, type EmbeddedEvent, type EmbeddedOptions } from './embedded.ts'
 export { createDatabase } from './embedded/roles.ts'
 export { isUniqueViolation, SqlError } from './errors.ts'

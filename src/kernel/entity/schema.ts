@@ -10,7 +10,7 @@ function editable(entity: Entity): [string, Field][] {
 }
 
 /** What POST accepts: editable fields only, anything else is refused by name. */
-export function createSchema(entity: Entity): ZodType {
+export function createSchema(entity: Entity): z.ZodObject {
   const shape: Record<string, ZodType> = { ownerId: z.uuid().toLowerCase().optional(), custom: custom.optional() }
   for (const [name, f] of editable(entity)) {
     shape[name] = f.optional && !f.many ? f.input.nullish() : f.optional || f.initial !== null ? f.input.optional() : f.input

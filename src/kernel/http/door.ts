@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../base/index.ts'
-import { AuthorityMoved, openDesk, type Actor, type WorkDeps, type WriteHooks } from '../work/index.ts'
+import { AuthorityMoved, openDesk, type Actor, type WorkDeps, type KeepAnswer } from '../work/index.ts'
 import { AnsweredMeanwhile, keepAnswer, keptAnswer, type IdempotentCall } from './idempotency.ts'
 import { checkDepth, parsePart, versionOf } from './parse.ts'
 import type { Answer, Authenticator, Input, PublicRoute, Route } from './types.ts'
@@ -50,13 +50,13 @@ function idempotentCall(route: Route, request: FastifyRequest, actor: Actor): Id
 async function serve(deps: DoorDeps, route: Route, request: FastifyRequest, reply: FastifyReply, actor: Actor): Promise<Answer<unknown>> {
   const input = read(route, request)
   const call = idempotentCall(route, request, actor)
-  let hooks: WriteHooks | undefined
+  let keep: KeepAnswer | undefined
   if (call) {
     const kept = await keptAnswer(deps.work.db, deps.work.vault, call)
     if (kept) return replayed(deps, actor, route, kept)
-    hooks = keepAnswer(deps.work.vault, call, route.contract.status ?? 200)
+    keep = keepAnswer(deps.work.vault, call, route.contract.status ?? 200)
   }
-  const open = openDesk(deps.work, actor, request.id, hooks)
+  const open = openDesk(deps.work, actor, request.id, keep)
   try {
     const answer = await route.handle(open.desk, input, reply)
     await open.settled()

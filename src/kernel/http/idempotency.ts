@@ -1,7 +1,7 @@
 import { isUuid, lengthPrefixed, Problem, uuidText } from '../base/index.ts'
-import type { Sql, Tx } from '../db/types.ts'
+import type { Sql } from '../db/types.ts'
 import type { Cell, Vault } from '../vault/types.ts'
-import type { WriteHooks } from '../work/index.ts'
+import type { KeepAnswer } from '../work/index.ts'
 import type { Answer } from './types.ts'
 
 export interface IdempotentCall {
@@ -15,7 +15,7 @@ interface Kept {
   bodyMac: Buffer
   status: number
   sealOwner: string | null
-  answer: Buffer | null
+  answer: Buffer
 }
 
 interface Macs {
@@ -32,9 +32,9 @@ function macsOf(vault: Vault, call: IdempotentCall): Macs {
 // The row is named by its key's MAC, so a kept answer cannot be moved under another request's key.
 const cellOf = (keyMac: Buffer): Cell => ({ table: 'idempotency', compartment: 'answer', rowId: uuidText(keyMac.subarray(0, 16)), rowVersion: 1, bound: keyMac })
 
-function sealAnswer(vault: Vault, keyMac: Buffer, answer: Answer<unknown>): { owner: string | null; sealed: Buffer } {
-  const bytes = Buffer.from(JSON.stringify({ body: answer.body, version: answer.version ?? null }))
-  const id = (answer.body as { id?: unknown } | null)?.id
+function sealAnswer(vault: Vault, keyMac: Buffer, answer: { body: object; version: number | null }): { owner: string | null; sealed: Buffer } {
+  const bytes = Buffer.from(JSON.stringify(answer))
+  const id = 'id' in answer.body ? answer.body.id : null
   // Sealed under the record's own key where it has one: erasing the person makes the kept answer unreadable at once.
   if (isUuid(id) && vault.hasOwnerKey(id)) return { owner: id, sealed: vault.seal(vault.ownerKey(id), cellOf(keyMac), bytes) }
   return { owner: null, sealed: vault.sealInstance('idempotency', bytes) }
@@ -46,26 +46,19 @@ export async function keptAnswer(sql: Sql, vault: Vault, call: IdempotentCall): 
   const [row] = await sql.query<Kept>('SELECT body_mac AS "bodyMac", status, seal_owner AS "sealOwner", answer FROM idempotency WHERE key_mac = $1 AND created_at > now() - interval \'24 hours\'', [macs.key])
   if (!row) return null
   if (!row.bodyMac.equals(macs.body)) throw new Problem('idempotency-key-reused')
-  if (!row.answer) throw new Problem('conflict')
   const bytes = row.sealOwner ? vault.open(vault.ownerKey(row.sealOwner), cellOf(macs.key), row.answer) : vault.openInstance('idempotency', row.answer)
   const kept = JSON.parse(bytes.toString()) as { body: unknown; version: number | null } // our own bytes, authenticated
   return { body: kept.body, status: row.status, ...(kept.version === null ? {} : { version: kept.version }), headers: { 'Idempotent-Replayed': 'true' } }
 }
 
-/** Keeps the answer in the write's own transaction; of two requests with one key at once, the second waits and then finds the first's row. */
-export function keepAnswer(vault: Vault, call: IdempotentCall, status: number): WriteHooks {
+/** Keeps the answer in the write's own transaction; of two requests with one key at once, the second waits for the first and is then undone. */
+export function keepAnswer(vault: Vault, call: IdempotentCall, status: number): KeepAnswer {
   const macs = macsOf(vault, call)
-  return {
-    async before(tx: Tx) {
-      await tx.query("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
-      const made = await tx.query('INSERT INTO idempotency (key_mac, body_mac) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1', [macs.key, macs.body])
-      if (made.length === 0) throw new AnsweredMeanwhile()
-    },
-    async after(tx: Tx, result: unknown) {
-      const answer = result as Answer<unknown> // handlers of idempotent contracts return what write() returned
-      const { owner, sealed } = sealAnswer(vault, macs.key, answer)
-      await tx.query('UPDATE idempotency SET status = $2, seal_owner = $3, answer = $4 WHERE key_mac = $1', [macs.key, answer.status ?? status, owner, sealed])
-    },
+  return async (tx, answer) => {
+    const { owner, sealed } = sealAnswer(vault, macs.key, answer)
+    await tx.query("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
+    const made = await tx.query('INSERT INTO idempotency (key_mac, body_mac, status, seal_owner, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1 AS made', [macs.key, macs.body, status, owner, sealed])
+    if (made.length === 0) throw new AnsweredMeanwhile()
   }
 }
 

@@ -21,11 +21,8 @@ export interface WorkDeps {
   send(tx: Tx, queue: string, data: Record<string, string | number>): Promise<void>
 }
 
-/** Runs inside the transaction around the handler's work: `before` may end it early by throwing, `after` sees the result. */
-export interface WriteHooks {
-  before(tx: Tx): Promise<void>
-  after(tx: Tx, result: unknown): Promise<void>
-}
+/** Runs inside the transaction that states the request's answer; throwing ends it and nothing is changed. */
+export type KeepAnswer = (tx: Tx, answer: { body: object; version: number | null }) => Promise<void>
 
 export interface OpenDesk {
   desk: Desk
@@ -45,6 +42,7 @@ class Transaction implements Work {
   readonly events: NewEvent[] = []
   readonly changes: LensChange[] = []
   readonly at = new Date()
+  answer: { body: object; version: number | null } | null = null
   readonly actor: Actor
   readonly requestId: string
   readonly sql: Tx
@@ -71,19 +69,22 @@ class Transaction implements Work {
     this.changes.push({ entity, rows, removed })
   }
 
+  answers(body: object, version?: number): void {
+    this.answer = { body, version: version ?? null }
+  }
+
   bumpAuthority(): Promise<void> {
     return this.#deps.authority.bump(this.sql)
   }
 }
 
 /** Ledger events of a write are inserted last, so the row lock order is the same for every use-case. */
-async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string, fn: (work: Work) => Promise<T>, hooks?: WriteHooks): Promise<T> {
+async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string, fn: (work: Work) => Promise<T>, keep?: KeepAnswer): Promise<T> {
   const done = await deps.db.tx(async (tx) => {
     if (actor.via !== 'system' && (await deps.authority.current(tx)) !== actor.epoch) throw new AuthorityMoved()
-    await hooks?.before(tx)
     const work = new Transaction(deps, actor, requestId, tx)
     const result = await fn(work)
-    await hooks?.after(tx, result)
+    if (keep && work.answer) await keep(tx, work.answer)
     if (work.events.length === 0) throw new Error('a write without a ledger event')
     const ids = await deps.ledger.recordMany(tx, work.events.map((e) => ({ ...e, actor: actor.key })))
     return { result, work, ids }
@@ -102,7 +103,7 @@ async function applyToLens(deps: WorkDeps, changes: readonly LensChange[]): Prom
   }
 }
 
-export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, hooks?: WriteHooks): OpenDesk {
+export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?: KeepAnswer): OpenDesk {
   const pending: Promise<unknown>[] = []
   let committed = false
   // Started with the request, so that it runs beside the handler's own queries.
@@ -122,7 +123,7 @@ export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, hooks?
       pending.push(appended)
     },
     async write(fn) {
-      const result = await runTransaction(deps, actor, requestId, fn, hooks)
+      const result = await runTransaction(deps, actor, requestId, fn, keep)
       committed = true
       return result
     },

@@ -59,6 +59,8 @@ export interface Work {
   enqueue(queue: string, data: Record<string, string | number>): Promise<void>
   /** Rows the lens applies after commit and before the answer leaves. */
   lens(entity: string, rows: readonly LensRow[], removed?: readonly string[]): void
+  /** The answer of this request, kept in the same transaction for a repeated Idempotency-Key. */
+  answers(body: object, version?: number): void
   /** Ends every cached grant on every node: call in any transaction that changes people, roles, departments, sessions revoked, tokens revoked. */
   bumpAuthority(): Promise<void>
 }

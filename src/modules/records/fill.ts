@@ -1,0 +1,84 @@
+import { setImmediate as breathe } from 'node:timers/promises'
+import type { Db } from '../../kernel/db/types.ts'
+import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
+import type { Lens, LensRow } from '../../kernel/lens/index.ts'
+import { errorFields, type Log } from '../../kernel/log/index.ts'
+import { openRecord, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
+import { toLensRow, type Shown } from './lens-row.ts'
+import type { RecordsDeps, Slice } from './slice.ts'
+
+export interface FillDeps {
+  db: Db
+  vault: Vault
+  lens: Lens
+  log: Log
+  records: RecordsDeps
+}
+
+const BATCH = 1000
+
+/** The order in which nouns are filled: those shown through others first, so that a contact finds its company's name. */
+export function fillOrder(slices: readonly Slice[]): Slice[] {
+  const shows = (s: Slice): string[] => Object.values(s.entity.fields).flatMap((f) => (f.ref?.show ? [f.ref.entity] : []))
+  return [...slices].sort((a, b) => Number(shows(a).includes(b.entity.name)) - Number(shows(b).includes(a.entity.name)))
+}
+
+/** Names by row id, kept only while the lens fills. */
+type Names = Map<string, Map<string, string>>
+
+function shownFrom(names: Names, entity: Entity, record: AnyRecord): Shown {
+  const out: Record<string, string | null> = {}
+  for (const [name, f] of Object.entries(entity.fields)) {
+    if (f.ref?.show && typeof record[name] === 'string') out[name] = names.get(f.ref.entity)?.get(record[name]) ?? null
+  }
+  return out
+}
+
+function shownFieldOf(slices: Iterable<Slice>, entity: string): string | null {
+  for (const s of slices) for (const f of Object.values(s.entity.fields)) if (f.ref?.entity === entity && f.ref.show) return f.ref.show
+  return null
+}
+
+/** Fills the lens newest first; it can be searched from the first batch. A row that does not open is left out and told, never guessed. */
+export async function fillLens(deps: FillDeps, stopped: () => boolean): Promise<void> {
+  const names: Names = new Map()
+  for (const slice of fillOrder([...deps.records.slices.values()])) await fillOne(deps, slice, names, stopped)
+}
+
+async function fillOne(deps: FillDeps, slice: Slice, names: Names, stopped: () => boolean): Promise<void> {
+  const { entity } = slice
+  const shownField = shownFieldOf(deps.records.slices.values(), entity.name)
+  const kept = new Map<string, string>()
+  names.set(entity.name, kept)
+  let before: string | undefined
+  let total = 0
+  for (;;) {
+    if (stopped()) return
+    const rows: RowColumns[] = await deps.db.query<RowColumns>(
+      `SELECT * FROM ${entity.table} WHERE deleted_at IS NULL ${before ? 'AND id < $1' : ''} ORDER BY id DESC LIMIT ${BATCH}`,
+      before ? [before] : [],
+    )
+    if (rows.length === 0) break
+    const filled: LensRow[] = []
+    for (const row of rows) {
+      const record = openForLens(deps, slice, row)
+      if (!record) continue
+      if (shownField) kept.set(record.id, String(record[shownField] ?? ''))
+      filled.push(toLensRow(entity, record, shownFrom(names, entity, record), deps.records.customFields(entity.name)))
+    }
+    await deps.lens.fill(entity.name, filled)
+    total += rows.length
+    before = rows.at(-1)!.id
+    await breathe()
+  }
+  deps.lens.setComplete(entity.name, total)
+}
+
+function openForLens(deps: FillDeps, slice: Slice, row: RowColumns): AnyRecord | null {
+  try {
+    return openRecord(deps.vault, slice.entity, deps.vault.ownerKey(row.id), row)
+  } catch (error) {
+    deps.log.error({ component: 'lens', entity: slice.entity.name, id: row.id, ...errorFields(error) }, 'a row does not open and is left out of search')
+    return null
+  }
+}

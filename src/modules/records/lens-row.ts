@@ -1,0 +1,75 @@
+import { findColumns, tail4Of, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type PhoneValue } from '../../kernel/entity/index.ts'
+import type { Sql } from '../../kernel/db/types.ts'
+import { normalise, pinyinOf, sortKey, type LensRow, type LensTable } from '../../kernel/lens/index.ts'
+import type { Vault } from '../../kernel/vault/index.ts'
+import { ALL } from '../access/index.ts'
+import { cachedRow, openRow } from './open.ts'
+import type { RecordsDeps, Slice } from './slice.ts'
+import type { RowColumns } from '../../kernel/vault/index.ts'
+
+const columnsOf = new WeakMap<Entity, readonly FindColumn[]>()
+
+function columns(entity: Entity): readonly FindColumn[] {
+  let list = columnsOf.get(entity)
+  if (!list) columnsOf.set(entity, (list = findColumns(entity)))
+  return list
+}
+
+export function lensTable(entity: Entity): LensTable {
+  return { entity: entity.name, columns: columns(entity) }
+}
+
+/** Shown names of linked records by field: `companyId` → its name. */
+export type Shown = Readonly<Record<string, string | null>>
+
+type Value = LensRow['values'][number]
+
+function derived(use: FindColumn['use'], texts: readonly string[]): string[] {
+  if (use === 'pinyin') return texts.map((t) => pinyinOf(t).pinyin)
+  if (use === 'initials') return texts.map((t) => pinyinOf(t).initials)
+  if (use === 'sort') return texts.map(sortKey)
+  return texts.map(normalise)
+}
+
+function cell(column: FindColumn, f: Field | undefined, record: AnyRecord, shown: Shown): Value {
+  const value = record[column.field]
+  if (column.use === 'plain' || !f) return (value ?? null) as Value // plain columns hold text, times and flags
+  if (column.use === 'tail4') return (value as PhoneValue[]).map(tail4Of)
+  const texts = f.ref ? [shown[column.field] ?? ''].filter(Boolean) : textsOf(f, value)
+  const all = derived(column.use, texts)
+  return column.many ? all : (all[0] ?? null)
+}
+
+/** The lens row of a record. Sensitive custom fields never reach the lens. */
+export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custom: readonly CustomFieldWords[]): LensRow {
+  const values = columns(entity).map((c) => cell(c, entity.fields[c.field], record, shown))
+  const extra = custom.flatMap((w) => {
+    const value = record.custom[w.key]
+    if (w.class === 'sensitive' || w.find.length === 0 || value === undefined || value === null) return []
+    return [{ field: `custom.${w.key}`, value: typeof value === 'string' ? normalise(value) : typeof value === 'boolean' ? Number(value) : value }]
+  })
+  return { id: record.id, version: record.version, values, ...(extra.length > 0 ? { custom: extra } : {}) }
+}
+
+/** The name a linked record is shown by, whoever asks: the lens is not a person; its readers pass the gate. */
+export async function shownName(sql: Sql, vault: Vault, slice: Slice, id: string, field: string): Promise<string | null> {
+  const row = await slice.store.find(sql, id, ALL, { cachedVersion: slice.cache.version(id), deleted: true })
+  if (!row) return null
+  const record = row.main ? openRow(vault, slice, row as RowColumns, vault.ownerKey(id)) : cachedRow(slice, row)
+  return record ? String(record[field] ?? '') : null
+}
+
+export async function shownOf(sql: Sql, vault: Vault, deps: RecordsDeps, entity: Entity, record: AnyRecord): Promise<Shown> {
+  const out: Record<string, string | null> = {}
+  for (const [name, f] of Object.entries(entity.fields)) {
+    const target = f.ref?.show ? deps.slices.get(f.ref.entity) : undefined
+    const id = record[name]
+    if (target && f.ref?.show && typeof id === 'string') out[name] = await shownName(sql, vault, target, id, f.ref.show)
+  }
+  return out
+}
+
+export async function lensRow(at: { sql: Sql; vault: Vault }, deps: RecordsDeps, slice: Slice, record: AnyRecord): Promise<LensRow> {
+  const shown = await shownOf(at.sql, at.vault, deps, slice.entity, record)
+  return toLensRow(slice.entity, record, shown, deps.customFields(slice.entity.name))
+}

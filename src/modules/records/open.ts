@@ -1,0 +1,72 @@
+import { Problem } from '../../kernel/base/index.ts'
+import type { AnyRecord } from '../../kernel/entity/index.ts'
+import { openRecord, type OwnerKey, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
+import type { Reading } from '../../kernel/work/types.ts'
+import type { Slice } from './slice.ts'
+import type { MaybeRow } from './store.ts'
+
+const asMilliseconds = (v: unknown): unknown => (typeof v === 'string' && v.length === 27 && v.endsWith('000Z') ? `${v.slice(0, 23)}Z` : (v ?? null))
+
+function samePlain(slice: Slice, row: MaybeRow): (record: AnyRecord) => boolean {
+  return (record) => slice.entity.plain.every((c) => (record as Record<string, unknown>)[c.field] === asMilliseconds(row[c.column]))
+}
+
+/** Opens one whole row, or answers from the cache. Throws Problem seal-broken or key-unavailable; the caller shows nothing then. */
+export function openRow(vault: Vault, slice: Slice, row: RowColumns, key: OwnerKey): AnyRecord {
+  const record = openRecord(vault, slice.entity, key, row)
+  slice.cache.put(record)
+  return record
+}
+
+/** The cached record of a row whose blobs were left out, or null. */
+export function cachedRow(slice: Slice, row: MaybeRow): AnyRecord | null {
+  return slice.cache.get(row.id, row.version, samePlain(slice, row))
+}
+
+/** A row that does not open is an attack or damage: it is written down before the refusal leaves. */
+export async function reportBroken(reading: Reading, slice: Slice, id: string, error: unknown): Promise<never> {
+  if (error instanceof Problem && (error.code === 'seal-broken' || error.code === 'key-unavailable')) {
+    await reading.ledger.append({ action: 'seal.refused', actor: reading.actor.key, object: { kind: slice.entity.name, id }, detail: { code: error.code } })
+  }
+  throw error
+}
+
+/** Opens the rows of a page in their order; those not cached are fetched with their blobs in one more statement. */
+export async function openRows(reading: Reading, slice: Slice, rows: readonly MaybeRow[]): Promise<AnyRecord[]> {
+  const opened = new Map<string, AnyRecord>()
+  const missing: MaybeRow[] = []
+  for (const row of rows) {
+    const cached = cachedRow(slice, row)
+    if (cached) opened.set(row.id, cached)
+    else missing.push(row)
+  }
+  if (missing.length > 0) {
+    const blobs = new Map((await slice.store.blobs(reading.sql, missing.map((r) => r.id))).map((b) => [b.id, b]))
+    for (const row of missing) {
+      const blob = blobs.get(row.id)
+      if (!blob || blob.version !== row.version) continue // changed or gone between the two statements: it is simply not on this page
+      try {
+        opened.set(row.id, openRow(reading.vault, slice, { ...row, ...blob } as RowColumns, reading.vault.ownerKey(row.id)))
+      } catch (error) {
+        await reportBroken(reading, slice, row.id, error)
+      }
+    }
+  }
+  return rows.flatMap((r) => opened.get(r.id) ?? [])
+}
+
+/** One record inside the actor's scope, opened. Throws Problem not-found, seal-broken, key-unavailable. Records nothing: the caller says what the reading was for. */
+export async function openOne(reading: Reading, slice: Slice, id: string, scope: Parameters<Slice['store']['find']>[2], deleted = false): Promise<{ record: AnyRecord; key: OwnerKey }> {
+  const row = await slice.store.find(reading.sql, id, scope, { cachedVersion: slice.cache.version(id), deleted })
+  if (!row) throw new Problem('not-found')
+  try {
+    const key = reading.vault.ownerKey(id)
+    if (row.main) return { record: openRow(reading.vault, slice, row as RowColumns, key), key }
+    const cached = cachedRow(slice, row)
+    if (cached) return { record: cached, key }
+    slice.cache.drop(id)
+    return await openOne(reading, slice, id, scope, deleted)
+  } catch (error) {
+    return reportBroken(reading, slice, id, error)
+  }
+}

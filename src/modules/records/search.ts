@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import { lengthPrefixed, Problem, uuidText } from '../../kernel/base/index.ts'
+import { exactForm, snake, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
+import type { Condition } from '../../kernel/lens/types.ts'
+import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
+import type { Reading } from '../../kernel/work/types.ts'
+import { checkFields, checkSort, checkWhere, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
+import { openRows } from './open.ts'
+import type { RecordsDeps, Slice } from './slice.ts'
+import type { MaybeRow } from './store.ts'
+
+export interface SearchBody {
+  where?: unknown
+  text?: string | undefined
+  sort?: readonly SortTerm[] | undefined
+  fields?: readonly string[] | undefined
+  limit: number
+  cursor?: string | undefined
+  count?: boolean | undefined
+}
+
+export interface SearchAnswer {
+  items: (RecordView | Partial<RecordView>)[]
+  nextCursor: string | null
+  count?: number
+  complete: boolean
+}
+
+interface Checked {
+  scope: Condition
+  where: Condition | null
+  text: { terms: string; fields: string[] } | null
+  sort: SortTerm[]
+  fields: string[] | null
+  limit: number
+  count: boolean
+}
+
+function check(reading: Reading, deps: RecordsDeps, entity: Entity, body: SearchBody): Checked {
+  const custom = deps.customFields(entity.name)
+  const { actor } = reading
+  return {
+    scope: rowCondition(actor, entity, 'read'),
+    where: body.where === undefined ? null : checkWhere(entity, body.where, actor, custom),
+    text: body.text?.trim() ? { terms: body.text, fields: textFields(entity, actor, custom) } : null,
+    sort: checkSort(entity, body.sort ?? [], actor, custom),
+    fields: body.fields ? checkFields(entity, body.fields, actor, custom) : null,
+    limit: body.limit,
+    count: body.count ?? false,
+  }
+}
+
+/** A condition on plain columns only, which PostgreSQL answers by itself. */
+function isPlain(entity: Entity, c: Condition): boolean {
+  if ('and' in c) return c.and.every((p) => isPlain(entity, p))
+  if ('or' in c) return c.or.every((p) => isPlain(entity, p))
+  if ('not' in c) return isPlain(entity, c.not)
+  return plainColumn(entity, c.field) !== undefined && !['contains', 'startsWith', 'endsWith'].includes(c.op)
+}
+
+interface Split {
+  exact: { field: string; values: string[] } | null
+  plain: Condition | null
+}
+
+/** `where` as one exact look-up and plain conditions beside it; null when it needs the lens. */
+function split(entity: Entity, where: Condition | null): Split | null {
+  if (!where) return { exact: null, plain: null }
+  if (isPlain(entity, where)) return { exact: null, plain: where }
+  const parts = 'and' in where ? where.and : [where]
+  const sealed = parts.filter((p) => !isPlain(entity, p))
+  const [leaf] = sealed
+  if (sealed.length !== 1 || !leaf || !('field' in leaf) || (leaf.op !== 'eq' && leaf.op !== 'in')) return null
+  if (!entity.fields[leaf.field]?.find.includes('exact')) return null
+  const values = (Array.isArray(leaf.value) ? leaf.value : [leaf.value]).map(String)
+  const plain = parts.filter((p) => p !== leaf)
+  return { exact: { field: leaf.field, values }, plain: plain.length > 0 ? { and: plain } : null }
+}
+
+function digests(vault: Vault, slice: Slice, exact: { field: string; values: string[] }): string[] {
+  const kind = slice.entity.fields[exact.field]?.kind ?? 'text'
+  const forms = exact.values.flatMap((v) => slice.exactForms(exact.field, v)).map((v) => exactForm(kind, v)).filter(Boolean)
+  return forms.map((v) => uuidText(vault.blind(`${slice.entity.table}.${snake(exact.field)}`, v)))
+}
+
+// A cursor is bound to the person and the question, so that one made under another filter cannot be fed in.
+const cursorLabel = (reading: Reading, entity: Entity, body: SearchBody): string =>
+  `cursor ${createHash('sha256').update(lengthPrefixed([reading.actor.personId, entity.name, JSON.stringify([body.where ?? null, body.text ?? null, body.sort ?? null])])).digest('base64url')}`
+
+interface CursorState {
+  before?: string
+  after?: (string | number | boolean | null)[]
+}
+
+function readCursor(reading: Reading, label: string, cursor: string | undefined): CursorState {
+  if (!cursor) return {}
+  try {
+    return JSON.parse(reading.vault.openInstance(label, Buffer.from(cursor, 'base64url')).toString()) as CursorState // our own sealed bytes
+  } catch {
+    throw new Problem('invalid', { errors: [{ path: 'cursor', code: 'cursor-invalid' }] })
+  }
+}
+
+const writeCursor = (reading: Reading, label: string, state: CursorState): string => reading.vault.sealInstance(label, Buffer.from(JSON.stringify(state))).toString('base64url')
+
+interface Found {
+  rows: MaybeRow[]
+  next: CursorState | null
+  count: number | null
+  complete: boolean
+}
+
+async function fromDatabase(reading: Reading, slice: Slice, q: Checked, parts: Split, state: CursorState): Promise<Found> {
+  const where = parts.plain ?? undefined
+  const ids = parts.exact ? await slice.store.rowsWith(reading.sql, digests(reading.vault, slice, parts.exact)) : undefined
+  const base = { scope: q.scope, ...(where ? { where } : {}), ...(ids ? { ids } : {}) }
+  const none = ids?.length === 0
+  const rows = none ? [] : await slice.store.page(reading.sql, { ...base, limit: q.limit + 1, ...(state.before ? { before: state.before } : {}) })
+  const status = reading.lens.status()
+  const countByLens = q.count && !ids && status.complete
+  const count = !q.count ? null : none ? 0 : countByLens ? (await reading.lens.search({ entity: slice.entity.name, scope: q.scope, ...(where ? { where } : {}), sort: [], limit: 1, count: true })).count : await slice.store.count(reading.sql, base)
+  const page = rows.slice(0, q.limit)
+  return { rows: page, next: rows.length > q.limit ? { before: page.at(-1)!.id } : null, count, complete: true }
+}
+
+async function fromLens(reading: Reading, slice: Slice, q: Checked, state: CursorState): Promise<Found> {
+  const { entity } = slice
+  const answer = await reading.lens.search({
+    entity: entity.name,
+    scope: q.scope,
+    ...(q.where ? { where: q.where } : {}),
+    ...(q.text ? { text: q.text } : {}),
+    sort: q.sort,
+    limit: q.limit + 1,
+    count: q.count,
+    ...(state.after ? { after: state.after } : {}),
+  })
+  if (!answer.complete && q.text) throw new Problem('lens-warming')
+  const ids = answer.ids.slice(0, q.limit)
+  // The lens only proposes: rows are read again through the SQL rule, so authority stays in the database.
+  const rows = ids.length === 0 ? [] : await slice.store.page(reading.sql, { scope: q.scope, ids, limit: ids.length })
+  const byId = new Map(rows.map((r) => [r.id, r]))
+  const next = answer.ids.length > q.limit && answer.keys ? { after: answer.keys[q.limit - 1] as (string | number | boolean | null)[] } : null
+  return { rows: ids.flatMap((id) => byId.get(id) ?? []), next, count: answer.count, complete: answer.complete }
+}
+
+function shown(entity: Entity, record: AnyRecord, reading: Reading, deps: RecordsDeps, fields: string[] | null): RecordView | Partial<RecordView> {
+  const view = viewRecord(entity, record, reading.actor, deps.customFields(entity.name))
+  if (!fields) return view
+  const wanted = new Set(['id', 'version', ...fields.map((f) => (f.startsWith('custom.') ? 'custom' : f))])
+  const masks = Object.fromEntries(Object.entries(view.masks).filter(([k]) => wanted.has(k)))
+  return { ...Object.fromEntries(Object.entries(view).filter(([k]) => wanted.has(k))), masks, can: view.can }
+}
+
+/** Search, list and count of any noun: one path, one gate, one event with the handles of everyone shown. */
+export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: Slice, body: SearchBody): Promise<SearchAnswer> {
+  const { entity } = slice
+  const q = check(reading, deps, entity, body)
+  const label = cursorLabel(reading, entity, body)
+  const state = readCursor(reading, label, body.cursor)
+  const parts = q.text || q.sort.length > 0 ? null : split(entity, q.where)
+  const found = parts ? await fromDatabase(reading, slice, q, parts, state) : await fromLens(reading, slice, q, state)
+  const subjects: OwnerKey[] = found.rows.flatMap((r) => (reading.vault.hasOwnerKey(r.id) ? [reading.vault.ownerKey(r.id)] : []))
+  // The event starts on its way before the rows are opened: the two run side by side, and the door waits for both.
+  reading.record({ action: `${entity.name}.listed`, object: { kind: entity.name, id: null }, subjects, purpose: 'list' })
+  const records = await openRows(reading, slice, found.rows)
+  return {
+    items: records.map((r) => shown(entity, r, reading, deps, q.fields)),
+    nextCursor: found.next ? writeCursor(reading, label, found.next) : null,
+    ...(found.count === null ? {} : { count: found.count }),
+    complete: found.complete,
+  }
+}

@@ -1,0 +1,55 @@
+import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
+import type { Sql } from '../../kernel/db/types.ts'
+import { RecordCache } from './cache.ts'
+import { recordStore, type RecordStore } from './store.ts'
+
+/** What a noun says beside its entity. */
+export interface SliceWords {
+  entity: Entity
+  /** Turns accepted input into the stored shape (numbers parsed, addresses normalised). Throws Problem invalid. */
+  normalise?(input: Record<string, unknown>): Record<string, unknown>
+  /** The forms under which an asked value may stand in the blind index; the exact form of the field's kind by default. */
+  exactForms?(field: string, value: string): string[]
+}
+
+/** A noun as the records room works with it. */
+export interface Slice extends Required<SliceWords> {
+  store: RecordStore
+  cache: RecordCache
+}
+
+const CACHED_RECORDS = 20_000
+
+export function sliceOf(words: SliceWords): Slice {
+  return {
+    normalise: (input) => input,
+    exactForms: (_field, value) => [value],
+    ...words,
+    store: recordStore(words.entity),
+    cache: new RecordCache(CACHED_RECORDS),
+  }
+}
+
+export interface PersonPlace {
+  id: string
+  departmentId: string
+  active: boolean
+}
+
+/** What the records room needs of its neighbours; app.ts hands it over. */
+export interface RecordsDeps {
+  slices: ReadonlyMap<string, Slice>
+  /** Declared custom fields of an entity; the same array until one changes. */
+  customFields(entity: string): readonly CustomFieldWords[]
+  /** Where a person stands, or null; for owners other than the actor. */
+  place(sql: Sql, personId: string): Promise<PersonPlace | null>
+  /** The rules by which another person may or may not see a record. */
+  explain(sql: Sql, personId: string, entity: Entity, record: AnyRecord): Promise<object | null>
+}
+
+export function sliceFor(deps: RecordsDeps, entity: string): Slice {
+  const slice = deps.slices.get(entity)
+  if (!slice) throw new Error(`no slice for ${entity}`)
+  return slice
+}
+

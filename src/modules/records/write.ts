@@ -1,0 +1,175 @@
+import { Problem, uuidv7, type Json } from '../../kernel/base/index.ts'
+import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
+import { openRecord, sealRecord, type OwnerKey, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
+import type { Desk, Work } from '../../kernel/work/types.ts'
+import { checkEdit, mayOn, rowCondition, viewRecord, type Action, type RecordView } from '../access/index.ts'
+import { changesBetween, merged, type Changes } from './changes.ts'
+import { lensRow } from './lens-row.ts'
+import type { RecordsDeps, Slice } from './slice.ts'
+import { digestsOf } from './store.ts'
+
+export interface Written {
+  record: AnyRecord
+  view: RecordView
+}
+
+export const changeable = (entity: Entity): string[] => [...Object.keys(entity.fields), 'ownerId', 'departmentId', 'deletedAt']
+
+const sensitiveKeys = (custom: readonly CustomFieldWords[]): ReadonlySet<string> => new Set(custom.filter((c) => c.class === 'sensitive').map((c) => c.key))
+
+export function sealed(vault: Vault, deps: RecordsDeps, slice: Slice, key: OwnerKey, record: AnyRecord): RowColumns {
+  return sealRecord(vault, slice.entity, key, record, sensitiveKeys(deps.customFields(slice.entity.name)))
+}
+
+/** Custom values must be of a declared field and of its type; `checkEdit` has already refused those the actor may not see. */
+function checkCustom(custom: readonly CustomFieldWords[], values: unknown): void {
+  for (const [key, value] of Object.entries((values ?? {}) as Record<string, unknown>)) {
+    const words = custom.find((c) => c.key === key)
+    const fits = value === null || words?.type === undefined ? true : { text: typeof value === 'string', date: typeof value === 'string', number: typeof value === 'number', flag: typeof value === 'boolean' }[words.type]
+    if (!fits) throw new Problem('invalid', { errors: [{ path: `custom.${key}`, code: 'value-invalid' }] })
+  }
+}
+
+/** Names of linked records are shown through them in the lens; a link must point at a record the actor may see. */
+async function checkLinks(work: Work, deps: RecordsDeps, slice: Slice, input: Readonly<Record<string, unknown>>): Promise<void> {
+  for (const [name, f] of Object.entries(slice.entity.fields)) {
+    const target = f.ref ? deps.slices.get(f.ref.entity) : undefined
+    const id = input[name]
+    if (!target || typeof id !== 'string') continue
+    const row = await target.store.find(work.sql, id, rowCondition(work.actor, target.entity, 'read'))
+    if (!row) throw new Problem('invalid', { errors: [{ path: name, code: 'not-found' }] })
+  }
+}
+
+async function departmentFor(work: Work, deps: RecordsDeps, ownerId: string): Promise<string> {
+  if (ownerId === work.actor.personId) return work.actor.departmentId
+  const place = await deps.place(work.sql, ownerId)
+  if (!place?.active) throw new Problem('invalid', { errors: [{ path: 'ownerId', code: 'not-found' }] })
+  return place.departmentId
+}
+
+/** A new record as it will be stored, from checked and normalised input. */
+export function draft(slice: Slice, id: string, input: Readonly<Record<string, unknown>>, place: { ownerId: string; departmentId: string }, at: string): AnyRecord {
+  const record: AnyRecord = { id, version: 1, createdAt: at, updatedAt: at, deletedAt: null, ...place, custom: {} }
+  for (const [name, f] of Object.entries(slice.entity.fields)) record[name] = input[name] ?? f.initial ?? null
+  return merged(record, input['custom'] ? { custom: input['custom'] } : {})
+}
+
+/** Throws Problem invalid when nothing of the record says who or what it is. */
+function checkNotEmpty(slice: Slice, record: AnyRecord): void {
+  const names = slice.entity.sealed.main
+  const filled = names.some((n) => record[n] !== null && record[n] !== undefined && record[n] !== '' && !(Array.isArray(record[n]) && record[n].length === 0))
+  if (!filled) throw new Problem('invalid', { errors: [{ path: '', code: 'empty' }] })
+}
+
+/** Creates one record. The owner key is durable before the transaction begins; an orphan key is harmless, a row without one is not. */
+export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, body: Record<string, unknown>): Promise<Written> {
+  const { entity } = slice
+  const custom = deps.customFields(entity.name)
+  checkEdit(entity, body, null, desk.actor, custom)
+  checkCustom(custom, body['custom'])
+  const input = slice.normalise(body)
+  const id = uuidv7()
+  const [key] = await desk.vault.createOwnerKeys([id])
+  return desk.write((work) => insertRecord(work, deps, slice, { id, key: key!, input }))
+}
+
+export interface NewRecord {
+  id: string
+  key: OwnerKey
+  /** Checked and normalised. */
+  input: Record<string, unknown>
+}
+
+export async function insertRecord(work: Work, deps: RecordsDeps, slice: Slice, fresh: NewRecord): Promise<Written> {
+  const { entity } = slice
+  const ownerId = typeof fresh.input['ownerId'] === 'string' ? fresh.input['ownerId'] : work.actor.personId
+  const departmentId = await departmentFor(work, deps, ownerId)
+  await checkLinks(work, deps, slice, fresh.input)
+  const record = draft(slice, fresh.id, fresh.input, { ownerId, departmentId }, work.at.toISOString())
+  checkNotEmpty(slice, record)
+  if (!mayOn(entity, 'create', record, work.actor)) throw new Problem('permission-missing')
+  await slice.store.insert(work.sql, [sealed(work.vault, deps, slice, fresh.key, record)], [digestsOf(work.vault, entity, record)])
+  work.record({ action: `${entity.name}.created`, object: { kind: entity.name, id: record.id }, subjects: [fresh.key], detail: { version: 1 } })
+  work.lens(entity.name, [await lensRow(work, deps, slice, record)])
+  const view = viewRecord(entity, record, work.actor, deps.customFields(entity.name))
+  work.answers(view, record.version)
+  return { record, view }
+}
+
+export interface Change {
+  id: string
+  /** The version the caller read; null when the caller takes whatever is there (bulk). */
+  version: number | null
+  action: Extract<Action, 'edit' | 'delete' | 'assign'>
+  /** Ledger action; `contact.updated` by default. */
+  event?: string
+  /** The record must be deleted (restore) or must not be (everything else). */
+  deleted?: boolean
+  next(record: AnyRecord): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>
+  /** Said in the event beside the changes. */
+  note?: Record<string, Json>
+}
+
+/** A record this actor sees and may not change is 403; one outside the scope of reading is 404. */
+async function lockFor(work: Work, slice: Slice, change: Change): Promise<RowColumns> {
+  const row = await slice.store.lock(work.sql, change.id, rowCondition(work.actor, slice.entity, 'read'), change.deleted ?? false)
+  if (!row) throw new Problem('not-found')
+  if (change.version !== null && row.version !== change.version) throw new Problem('version-stale', { extra: { version: row.version } })
+  return row
+}
+
+/** Changes one record inside a transaction: re-seals every compartment under the next version and tells ledger and lens. */
+export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, change: Change): Promise<Written & { changes: Changes }> {
+  const { entity } = slice
+  const custom = deps.customFields(entity.name)
+  const row = await lockFor(work, slice, change)
+  const key = work.vault.ownerKey(change.id)
+  const before = openRecord(work.vault, entity, key, row)
+  if (!mayOn(entity, change.action, before, work.actor)) throw new Problem('permission-missing')
+  const after = merged(before, await change.next(before))
+  if (after.ownerId !== before.ownerId) after.departmentId = await departmentFor(work, deps, after.ownerId)
+  const changes = changesBetween(before, after, changeable(entity))
+  if (Object.keys(changes).length === 0) {
+    work.record({ action: `${entity.name}.read`, object: { kind: entity.name, id: before.id }, subjects: [key], purpose: 'view' })
+    return { record: before, view: viewRecord(entity, before, work.actor, custom), changes }
+  }
+  checkNotEmpty(slice, after)
+  after.version = before.version + 1
+  after.updatedAt = work.at.toISOString()
+  if (!(await slice.store.update(work.sql, sealed(work.vault, deps, slice, key, after), before.version))) throw new Problem('version-stale')
+  await slice.store.replaceDigests(work.sql, after.id, digestsOf(work.vault, entity, before), digestsOf(work.vault, entity, after))
+  work.record({ action: change.event ?? `${entity.name}.updated`, object: { kind: entity.name, id: after.id }, subjects: [key], detail: { version: after.version, changes, ...change.note } })
+  tellLens(work, slice, after, await lensRow(work, deps, slice, after))
+  slice.cache.drop(after.id)
+  return { record: after, view: viewRecord(entity, after, work.actor, custom), changes }
+}
+
+function tellLens(work: Work, slice: Slice, record: AnyRecord, row: Awaited<ReturnType<typeof lensRow>>): void {
+  if (record.deletedAt) work.lens(slice.entity.name, [], [record.id])
+  else work.lens(slice.entity.name, [row])
+}
+
+/** Checks and normalises a caller's patch against the record it is for. */
+export async function checkedPatch(work: Work, deps: RecordsDeps, slice: Slice, patch: Record<string, unknown>, record: AnyRecord): Promise<Record<string, unknown>> {
+  const custom = deps.customFields(slice.entity.name)
+  checkEdit(slice.entity, patch, record, work.actor, custom)
+  checkCustom(custom, patch['custom'])
+  const input = slice.normalise(patch)
+  await checkLinks(work, deps, slice, input)
+  return input
+}
+
+export function patchRecord(desk: Desk, deps: RecordsDeps, slice: Slice, id: string, version: number, patch: Record<string, unknown>): Promise<Written> {
+  const action = Object.keys(patch).every((k) => k === 'ownerId') ? 'assign' : 'edit'
+  return desk.write((work) => changeRecord(work, deps, slice, { id, version, action, next: (record) => checkedPatch(work, deps, slice, patch, record) }))
+}
+
+export function deleteRecord(desk: Desk, deps: RecordsDeps, slice: Slice, id: string, version: number | null): Promise<Written> {
+  return desk.write((work) => changeRecord(work, deps, slice, { id, version, action: 'delete', event: `${slice.entity.name}.deleted`, next: () => ({ deletedAt: work.at.toISOString() }) }))
+}
+
+export function restoreRecord(desk: Desk, deps: RecordsDeps, slice: Slice, id: string): Promise<Written> {
+  return desk.write((work) => changeRecord(work, deps, slice, { id, version: null, action: 'delete', deleted: true, event: `${slice.entity.name}.restored`, next: () => ({ deletedAt: null }) }))
+}
+
