@@ -1,5 +1,7 @@
 import { isSupportedCountry, parsePhoneNumberFromString, type CountryCode, type PhoneNumber } from 'libphonenumber-js/max'
 
+export type { CountryCode }
+
 /** A telephone number as typed and as understood. */
 export interface ParsedPhone {
   /** E.164 when `valid`, else null. */

@@ -30,6 +30,7 @@ export type UnreadableReason =
   | 'header-broken'
   | 'header-duplicate'
   | 'too-many-columns'
+  | 'no-identifying-column'
   | 'changed-while-read'
 
 /** Says the reason and nothing else: a cell, a header or a file name could hold a person's data. */

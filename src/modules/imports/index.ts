@@ -1,0 +1,7 @@
+export { csvLine, defuseCsvCell, undefuseCsvCell } from './csv-out.ts'
+export { readMapFile, type MapFile } from './map-file.ts'
+export { assertIdentifying, mapColumns, type MapOptions } from './mapping.ts'
+export { unreadable, type UnreadableReason } from './problems.ts'
+export { defaultLimits, delimiters, inspectCsv, namedEncoding, readCsv, type CsvOptions, type CsvProfile, type CsvRow, type CsvSource, type Delimiter, type Encoding, type ReadLimits, type RowCode } from './read/index.ts'
+export { toContact, type CellCode, type CellProblem, type ContactDraft, type RowOptions, type RowResult } from './row.ts'
+export type { Channel, ColumnMapping, CustomFieldProposal, Mapping, NotTaken, PresetName, Target } from './target.ts'
