@@ -1,5 +1,4 @@
-import { parsePhone, type CountryCode, type ParsedPhone } from '../contacts/phone.ts'
-import { normaliseEmail } from '../contacts/email.ts'
+import { normaliseEmail, parsePhone, type CountryCode } from '../contacts/index.ts'
 import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues, type Stage } from './clean.ts'
 import { readDate, type DateOrder } from './dates.ts'
 import { joinName } from './names.ts'
@@ -208,7 +207,7 @@ class RowWork {
     const { country } = this.#options
     const whole = (text: string) => text.replace(/[^0-9０-９]/g, '').length >= 5
     for (const part of splitValues(cell, whole)) {
-      const { tail4, ...phone }: ParsedPhone = parsePhone(cleanTyped(part), country)
+      const { tail4, ...phone } = parsePhone(cleanTyped(part), country)
       if (tail4 === '') this.#keep(column, cell, 'phone-invalid')
       else if (phones.some((p) => samePhone(p, phone))) continue
       else if (phone.typed.length > limits.phone) this.#keep(column, cell, 'value-too-long')

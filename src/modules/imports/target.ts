@@ -1,9 +1,9 @@
+import { CHANNELS } from '../contacts/index.ts'
 import type { Stage } from './clean.ts'
 import type { DateOrder } from './dates.ts'
 
-/** Ways to reach a person that they may have closed (the contact's own words). */
-export const channels = ['email', 'phone', 'sms', 'wechat', 'post', 'all'] as const
-export type Channel = (typeof channels)[number]
+/** Ways to reach a person that they may have closed. */
+export type Channel = (typeof CHANNELS)[number]
 
 /** A custom field an import brings along, in the words an administrator would declare it with. */
 export interface CustomFieldProposal {
@@ -73,7 +73,7 @@ export function parseTarget(words: string): Target | null {
   if (to === 'email' || to === 'phone') return detail.length <= 40 ? { to, label: detail || 'other' } : null
   if (to === 'handle') return /^[a-z][a-z0-9-]{0,29}$/.test(detail) ? { to, kind: detail } : null
   if (to === 'doNotContact') {
-    const channel = channels.find((name) => name === (detail || 'all'))
+    const channel = CHANNELS.find((name) => name === (detail || 'all'))
     return channel ? { to, channel } : null
   }
   if (words === 'custom') return { to: 'custom' }
