@@ -28,15 +28,62 @@ export interface Ledger {
   append(event: LedgerEvent): Promise<string>
   /** Tells the ledger that a transaction holding these events has committed (feeds the node chain). */
   committed(eventIds: readonly string[]): void
-  status(): { size: number; checkpointAt: string | null; unsequencedSeconds: number; alarm: string | null }
+  status(): LedgerStatus
+  /** The newest signed tree head as a C2SP signed note. On the sequencing node it covers everything committed before the call. Throws Problem ledger-unavailable when there is none. */
   checkpoint(): Promise<string>
+  /** `name+hash+key` of C2SP signed-note: what an auditor pins. */
   verifierKey(): string
-  proof(leaf: number): Promise<{ index: number; size: number; hashes: string[] }>
+  /** RFC 6962 inclusion proof of a leaf in the tree of `size` leaves (default: the newest signed one), hashes in base64. Throws Problem not-found for a leaf outside it. */
+  proof(leaf: number, size?: number): Promise<{ index: number; size: number; hashes: string[] }>
+  /** RFC 6962 consistency proof between two sizes, hashes in base64. Throws Problem not-found for sizes outside the signed tree. */
+  consistency(size1: number, size2: number): Promise<{ size1: number; size2: number; hashes: string[] }>
+  /**
+   * Recomputes everything from the rows. `since`: the text of a checkpoint kept elsewhere; then nothing before it was rewritten. `vkey`: check
+   * signatures against this key instead of our own. `deep`: also open every payload whose key exists. A report, never a throw, for whatever is in the tables.
+   */
   verify(options: { vkey?: string; since?: string; deep?: boolean }): Promise<VerifyReport>
-  exportBundle(out: NodeJS.WritableStream, range: { from?: string; to?: string }): Promise<{ events: number }>
-  /** The decrypted detail of events of one object, newest first (timelines). Events whose key is destroyed come without detail. */
-  timeline(object: { kind: string; id: string }, options: { before?: number; limit: number }): Promise<TimelineEntry[]>
+  /** JSON lines that `verifyBundle` checks without database or vault. `from` and `to` are ISO 8601 times. Ciphertexts only with `payloads`. */
+  exportBundle(out: NodeJS.WritableStream, range: { from?: string; to?: string; payloads?: boolean }): Promise<{ events: number }>
+  /** Sequenced events from leaf `from` on, in order, none skipped: the feed of every consumer (webhooks, detections, touches). */
+  tail(from: number, limit: number): Promise<TailEntry[]>
+  /**
+   * The decrypted detail of events of one object, newest first (timelines). Events whose key is destroyed come without detail.
+   * To go on, pass the last entry's id as `beforeId` (or its leaf as `before`, when it has one).
+   */
+  timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; limit: number }): Promise<TimelineEntry[]>
   close(): Promise<void>
+}
+
+export interface LedgerStatus {
+  /** Leaves, as far as this node knows. */
+  size: number
+  checkpointAt: string | null
+  /** Age of the oldest event known to this node that has no leaf. */
+  unsequencedSeconds: number
+  /** A failure code of `verify` that was met while running, `unsequenced`, or null. */
+  alarm: string | null
+  /** This node holds the lease and sequences. */
+  leading: boolean
+}
+
+/** What pino and the tests both offer. */
+export interface LedgerLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface TailEntry {
+  leaf: number
+  id: string
+  at: string
+  node: string
+  action: string
+  /** Handles, 16 bytes each. */
+  actor: Buffer | null
+  subjects: Buffer[]
+  object: { kind: string; id: string | null } | null
+  purpose: string | null
 }
 
 export interface TimelineEntry {
@@ -54,6 +101,10 @@ export interface VerifyReport {
   size: number
   root: string
   checkpointAt: string | null
+  /** At most 1,000; `failureCount` has the whole number. */
   failures: { leaf: number | null; code: string; eventId?: string }[]
+  failureCount: number
+  /** Worth a look, but no proof of tampering: `clock-backwards` (an event later in the log is more than ten minutes earlier in time). */
+  warnings: { leaf: number | null; code: string }[]
   notProven: string[]
 }

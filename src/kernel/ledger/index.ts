@@ -1,0 +1,6 @@
+export { ledgerOrigin, openLedger, type LedgerOptions } from './ledger.ts'
+export { verifyBundle, verifyBundleFile, type BundleReport } from './bundle.ts'
+export { openCheckpoint, parseVerifierKey, verifierKey, type Checkpoint, type NoteKey } from './note.ts'
+export { verifyConsistency, verifyInclusion } from './proof.ts'
+export { leafHash, nodeHash } from './hash.ts'
+export type { Ledger, LedgerEvent, LedgerLog, LedgerStatus, TailEntry, TimelineEntry, VerifyReport } from './types.ts'
