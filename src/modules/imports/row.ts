@@ -1,4 +1,5 @@
-import { normaliseEmail, parsePhone, type CountryCode } from '../contacts/index.ts'
+import { normaliseEmail } from '../contacts/email.ts'
+import { parsePhone, type CountryCode } from '../contacts/phone.ts'
 import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues, type Stage } from './clean.ts'
 import { readDate, type DateOrder } from './dates.ts'
 import { joinName } from './names.ts'
