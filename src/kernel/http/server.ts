@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { Problem, type Locale } from '../base/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
 import { throughDoor, throughPublicDoor, type DoorDeps } from './door.ts'
+import { checkRoutes } from './routes.ts'
 import type { Answer, PublicRoute, Route } from './types.ts'
 
 export interface HttpOptions {
@@ -15,7 +16,8 @@ export interface HttpOptions {
   hosts: readonly string[]
   trustedProxies: readonly string[]
   requestsPerMinute: number
-  version: string
+  /** Every permission a module declares. */
+  permissions: ReadonlySet<string>
   log: Log
 }
 
@@ -81,7 +83,7 @@ function checkHost(hosts: ReadonlySet<string>, request: FastifyRequest): void {
 
 /** The whole HTTP server. A route without a permission, or declared twice, stops the boot with everything that is wrong. */
 export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: readonly (Route | PublicRoute)[]): Promise<FastifyInstance> {
-  checkRoutes(routes)
+  checkRoutes(routes, options.permissions)
   const app = Fastify({
     https: options.tls,
     logger: false,
@@ -137,17 +139,4 @@ function mount(app: FastifyInstance, deps: DoorDeps, route: Route | PublicRoute)
       return sendAnswer(answer, contract.status ?? 200, reply)
     },
   })
-}
-
-function checkRoutes(routes: readonly (Route | PublicRoute)[]): void {
-  const faults: string[] = []
-  const seen = new Set<string>()
-  for (const { contract } of routes) {
-    const name = `${contract.method} ${contract.path}`
-    if (seen.has(name)) faults.push(`${name} is declared twice`)
-    seen.add(name)
-    if (!contract.permission) faults.push(`${name} states no permission`)
-    if ((contract.method === 'PATCH' || contract.method === 'DELETE') && contract.path.endsWith('/:id') && contract.ifMatch === undefined) faults.push(`${name} does not say whether it needs If-Match`)
-  }
-  if (faults.length > 0) throw new Error(`routes: ${faults.join('; ')}`)
 }

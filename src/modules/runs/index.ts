@@ -1,0 +1,138 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Problem, uuidv7 } from '../../kernel/base/index.ts'
+import type { Jobs } from '../../kernel/jobs/index.ts'
+import { errorFields } from '../../kernel/log/index.ts'
+import { AuthorityMoved, openDesk, type Actor, type Desk, type WorkDeps } from '../../kernel/work/index.ts'
+import { expiredRuns, findRun, insertRun, moveRun, unfinishedRuns, type Run, type RunKind, type RunState } from './store.ts'
+
+export interface Progress {
+  done: number
+  total: number
+}
+
+export interface RunView<R> {
+  id: string
+  state: RunState
+  progress: Progress
+  result?: R
+  /** Code of the problem that ended it. */
+  code?: string
+}
+
+/** What the words of every kind of run have in common. */
+export interface RunWords<R> {
+  result?: R
+  code?: string
+}
+
+/** Does one part of a run with the person's rights of that moment, and once more when they moved meanwhile. Its events are durable when it resolves. */
+export type Step = <T>(part: (desk: Desk) => Promise<T>) => Promise<T>
+
+export type RunHandler = (step: Step, run: Run<RunWords<unknown>>, progress: (done: number, total: number) => void) => Promise<unknown>
+
+export interface RunsDeps {
+  work: WorkDeps
+  jobs: Jobs
+  /** Folder of sealed working files, HOME/staging. */
+  staging: string
+  /** The person's rights of now, or null for one who may not work here any more. */
+  actorOf(personId: string): Promise<Actor | null>
+}
+
+export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export' }
+
+/** Imports and exports in the background: queued in the transaction that asks for them, with the rights their person has when they run. */
+export class Runs {
+  readonly #deps: RunsDeps
+  readonly #handlers = new Map<RunKind, RunHandler>()
+  readonly #progress = new Map<string, Progress>()
+
+  constructor(deps: RunsDeps) {
+    this.#deps = deps
+  }
+
+  stagingFile(id: string): string {
+    return join(this.#deps.staging, `${id}.sealed`)
+  }
+
+  handle(kind: RunKind, handler: RunHandler): void {
+    this.#handlers.set(kind, handler)
+  }
+
+  /** Takes up what the last process left, then works the queues. */
+  async start(): Promise<void> {
+    for (const kind of this.#handlers.keys()) await this.#deps.jobs.work(RUN_QUEUES[kind], (data) => this.#perform(kind, String(data['id'])))
+    const left = await unfinishedRuns(this.#deps.work.db)
+    for (const run of left) await this.#deps.work.db.tx((tx) => this.#deps.jobs.send(tx, RUN_QUEUES[run.kind], { id: run.id }))
+  }
+
+  async ask(desk: Desk, kind: RunKind, words: object, id = uuidv7()): Promise<{ id: string }> {
+    return desk.write(async (work) => {
+      const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words }
+      await insertRun(work.sql, work.vault, run)
+      await work.enqueue(RUN_QUEUES[kind], { id })
+      work.record({ action: `${kind}.requested`, object: { kind, id }, purpose: kind })
+      work.answers({ id })
+      return { id }
+    })
+  }
+
+  async view<R>(desk: Desk, kind: RunKind, id: string): Promise<RunView<R>> {
+    const run = await findRun<RunWords<R>>(desk.sql, desk.vault, kind, id, desk.actor.personId)
+    const { result, code } = run.words
+    return { id, state: run.state, progress: this.#progress.get(id) ?? { done: 0, total: 0 }, ...(result ? { result } : {}), ...(code ? { code } : {}) }
+  }
+
+  /** A finished run of the actor's own, for its file. */
+  async finished<R>(desk: Desk, kind: RunKind, id: string): Promise<R> {
+    const run = await findRun<RunWords<R>>(desk.sql, desk.vault, kind, id, desk.actor.personId)
+    if (run.state !== 'done' || !run.words.result) throw new Problem('conflict')
+    return run.words.result
+  }
+
+  /** Working files and rows older than a day go. */
+  async purge(): Promise<void> {
+    for (const { id } of await expiredRuns(this.#deps.work.db)) await rm(this.stagingFile(id), { force: true })
+  }
+
+  async #perform(kind: RunKind, id: string): Promise<void> {
+    const { db, vault } = this.#deps.work
+    const run = await findRun<RunWords<unknown>>(db, vault, kind, id, null)
+    if (run.state === 'done' || run.state === 'failed') return
+    const taken = await moveRun(db, vault, run, 'running', run.words)
+    if (!taken) return
+    try {
+      const result = await this.#attempt(taken)
+      await moveRun(db, vault, taken, 'done', { ...taken.words, result })
+    } catch (error) {
+      // A database or key that is away for a moment is worth another try by the queue; anything else ends the run with its code.
+      if (error instanceof Problem && error.status === 503 && error.code !== 'seal-broken') throw error
+      if (!(error instanceof Problem)) this.#deps.work.log.error({ component: 'runs', id, ...errorFields(error) }, 'a run failed')
+      await moveRun(db, vault, taken, 'failed', { ...taken.words, code: error instanceof Problem ? error.code : 'internal' })
+    }
+  }
+
+  #attempt(run: Run<RunWords<unknown>>): Promise<unknown> {
+    const handler = this.#handlers.get(run.kind)
+    if (!handler) throw new Error(`no handler for ${run.kind}`)
+    return handler((part) => this.#step(run, part), run, (done, total) => this.#progress.set(run.id, { done, total }))
+  }
+
+  async #step<T>(run: Run<unknown>, part: (desk: Desk) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const actor = await this.#deps.actorOf(run.personId)
+      if (!actor) throw new Problem('permission-missing')
+      const open = openDesk(this.#deps.work, actor, run.id)
+      try {
+        const result = await part(open.desk)
+        await open.settled()
+        return result
+      } catch (error) {
+        if (!(error instanceof AuthorityMoved) || tries === 3) throw error
+      }
+    }
+  }
+}
+
+export type { Run, RunKind, RunState } from './store.ts'
