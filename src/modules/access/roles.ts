@@ -72,7 +72,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     name: 'administrator',
     title: { en: 'Administrator', zh: '管理员' },
     entities: {},
-    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read'],
+    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
   },
 ]
 

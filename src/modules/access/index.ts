@@ -1,0 +1,11 @@
+import './problems.ts'
+
+export { authorityCounter, createAuthority, currentEpoch, instant, lockAuthority, type Authority, type Part } from './authority.ts'
+export { checkDepartment, departmentName, insertDepartment, loadDepartments, saveDepartment, type DepartmentRow, type SealedDepartment } from './departments.store.ts'
+export * from './gate.ts'
+export { compileGrants, customRightName, scopeCondition, type GrantWords, type Place } from './grants.ts'
+export { ALL, instantText, NONE, plainColumn, toCheck, toSql, type SqlText } from './predicate.ts'
+export { covers, departmentsBelow, gains, isGuarded, mayDecide, needsSecondPerson, reachOf, withParent, withPerson, type Gain, type Reach, type World, type WorldPerson } from './reach.ts'
+export { rightsOf, type Rights, type SeenField } from './rights.ts'
+export { ACTIONS, BUILT_IN_ROLES, entityPermissions, permissionsOf, roleRegistry, SCOPES, type Action, type EntityRights, type Role, type RoleRegistry, type Scope } from './roles.ts'
+export { whyCan, type Explanation, type Rule } from './why.ts'
