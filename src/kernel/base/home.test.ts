@@ -2,15 +2,17 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_pr
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 import { openHome, readServerJson, removeServerJson, writeServerJson, type ServerJson } from './home.ts'
 
 const root = process.getuid?.() === 0
-const fresh = (): string => mkdtempSync(join(tmpdir(), 'sealbook-home-'))
+const parent = mkdtempSync(join(tmpdir(), 'sealbook-home-'))
+const fresh = (): string => mkdtempSync(join(parent, 'home-'))
 const children: ChildProcess[] = []
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
+afterAll(() => rmSync(parent, { recursive: true, force: true }))
 
 const holder = `import { openHome } from ${JSON.stringify(join(import.meta.dirname, 'home.ts'))}
 try { openHome(process.argv[1]); process.stdout.write('held\\n'); setInterval(() => {}, 1000) } catch (e) { process.stdout.write(e.code + '\\n') }`

@@ -4,7 +4,7 @@ import { quietLog, type DbConfig, type DbLog } from './config.ts'
 import { chooseAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
 import { adopt, ensureCluster, launch, type Cluster } from './embedded/cluster.ts'
-import { prepareLayout } from './embedded/layout.ts'
+import { forgetSockets, prepareLayout } from './embedded/layout.ts'
 import { readPidFile, rotate, serves, stopServer, watch, type Running } from './embedded/process.ts'
 import { configFor, ensureRoles } from './embedded/roles.ts'
 import { APP, OWNER, PORT, SUPER } from './embedded/settings.ts'
@@ -127,7 +127,7 @@ class Keeper {
         return
       } catch (error) {
         const reason = error instanceof Error ? error.message : 'unknown'
-        this.#cluster.log.error({ attempts, reason }, 'the database server could not be restarted')
+        this.#cluster.log.error({ attempts }, `the database server could not be restarted: ${reason}`)
         this.#tell({ kind: 'restart-failed', attempts, reason })
         await sleep(Math.min(250 * 2 ** attempts, LONGEST_PAUSE_MS), undefined, { signal: this.#wake.signal }).catch(() => {})
       }
@@ -142,5 +142,6 @@ class Keeper {
     await this.#done
     // A restart that was under way when stop was called has started another one.
     await stopServer(this.#running)
+    await forgetSockets(this.#cluster.layout)
   }
 }

@@ -1,5 +1,6 @@
 export { appLimits, clientOptions, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
 export { startEmbedded, stopLeftBehind, type Embedded, type EmbeddedEvent, type EmbeddedOptions } from './embedded.ts'
+export { externalDatabase, parseDatabaseUrl, type ExternalDatabase } from './external.ts'
 export { createDatabase } from './embedded/roles.ts'
 export { isUniqueViolation, SqlError } from './errors.ts'
 export { collectMigrations, migrate, quoteIdentifier, type Migration } from './migrate.ts'

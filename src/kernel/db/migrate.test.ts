@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -86,4 +86,5 @@ test('are collected from every migrations folder by timestamp, and nothing else 
   expect((await collectMigrations(root)).map((m) => m.name)).toEqual(['202601010000_early', '202601020000_late'])
   await writeFile(join(root, 'b', 'migrations', 'unnamed.sql'), '')
   await expect(collectMigrations(root)).rejects.toThrow('unnamed.sql')
+  await rm(root, { recursive: true })
 })

@@ -55,11 +55,10 @@ async function create(cluster: Cluster): Promise<void> {
 export async function adopt(cluster: Cluster): Promise<Running | undefined> {
   const { layout, log } = cluster
   const file = await readPidFile(layout.data)
-  if (!file) return undefined
-  if (!(await serves(file.pid, layout))) {
+  if (!file || !(await serves(file.pid, layout))) {
     await refuseUnseen(cluster)
-    // PostgreSQL removes the file of a process that is gone, but would take another one that got the same number for itself.
-    if (process.platform === 'linux') await rm(join(layout.data, 'postmaster.pid'), { force: true })
+    // PostgreSQL sees that the process of these files is gone, unless another one, or a dead one nobody waited for, has its number.
+    if (process.platform === 'linux') await removeStale(layout)
     return undefined
   }
   const running = watch(file.pid, layout)
@@ -75,6 +74,15 @@ export async function adopt(cluster: Cluster): Promise<Running | undefined> {
   return undefined
 }
 
+async function removeStale(layout: Layout): Promise<void> {
+  const stale = [join(layout.data, 'postmaster.pid'), `${socketOf(layout)}.lock`, socketOf(layout)]
+  for (const path of stale) await rm(path, { force: true })
+}
+
+function socketOf(layout: Layout): string {
+  return join(layout.sockets, `.s.PGSQL.${PORT}`)
+}
+
 async function sameSettings(cluster: Cluster): Promise<boolean> {
   const wanted = Object.entries(settingsFiles(cluster.layout, cluster.account))
   const found = await Promise.all(wanted.map(([name]) => readFile(join(cluster.layout.data, name), 'utf8').catch(() => '')))
@@ -84,7 +92,7 @@ async function sameSettings(cluster: Cluster): Promise<boolean> {
 /** A server of another container that shares the home has a number that means nothing here, but its socket answers. Two on one cluster destroy it. */
 async function refuseUnseen(cluster: Cluster): Promise<void> {
   const answers = await new Promise<boolean>((resolve) => {
-    const socket = connect(join(cluster.layout.sockets, `.s.PGSQL.${PORT}`))
+    const socket = connect(socketOf(cluster.layout))
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)

@@ -74,6 +74,11 @@ async function privateDirectory(home: string, account: Account): Promise<string>
   return path
 }
 
+/** Removes the directory under /tmp, if there is one, after a stop. */
+export async function forgetSockets(layout: Layout): Promise<void> {
+  if (layout.socketsForServer === layout.sockets) await rm(layout.sockets, { recursive: true, force: true })
+}
+
 async function refuseForeign(path: string, account: Account): Promise<void> {
   const info = await lstat(path)
   const wanted = account.drop?.uid ?? process.getuid!()

@@ -69,7 +69,8 @@ export function startRefusal(output: string, what: string): Refusal {
   if (/No space left on device|Disk quota exceeded/.test(output)) return new Refusal('disk-full', 'There is no space left on the disk of SEALBOOK_HOME; free some and start again. Nothing was changed.')
   const last = output.split('\n').findLast((line) => /\b(FATAL|PANIC):|: error:/.test(line))
   const reason = last?.replace(/^.*?\b((FATAL|PANIC|error):)/, '$1').trim()
-  if (reason && /could not (map|create|resize) .*shared memory|Cannot allocate memory/i.test(reason)) return new Refusal('database-not-started', `${what}: the machine has too little memory (${reason}).`)
+  if (reason && /shared memory|Cannot allocate memory/i.test(reason)) return new Refusal('database-not-started', `${what}: it did not get the memory it needs (${reason}); free some and start again.`)
+  if (reason && /lock file|could not (create|bind|listen)|permission|denied|privileges/i.test(reason)) return new Refusal('database-not-started', `${what} (${reason}); remove the cause and start again.`)
   return new Refusal('database-damaged', `${what}${reason ? ` (${reason})` : ''}; run doctor, or restore the last backup.`)
 }
 

@@ -10,11 +10,10 @@ export const DATABASE = 'sealbook'
 export const PORT = 5432
 
 /** Every line is ours and written at each start, so an edited file or ALTER SYSTEM cannot switch durability off or turn on logging of values. */
-function serverSettings(layout: Layout): string {
-  return `# Written by Sealbook at each start; changes are lost.
+const SERVER = `# Written by Sealbook at each start; changes are lost.
 listen_addresses = ''
 port = ${PORT}
-unix_socket_directories = '${layout.socketsForServer.replaceAll("'", "''")}'
+unix_socket_directories = '{{sockets}}'
 unix_socket_permissions = 0700
 password_encryption = scram-sha-256
 allow_alter_system = off
@@ -60,7 +59,6 @@ log_connections = ''
 log_disconnections = off
 log_lock_waits = off
 `
-}
 
 const hba = `# Written by Sealbook at each start. The socket is the only door, and the kernel says who knocks.
 local all all peer map=sealbook
@@ -77,7 +75,7 @@ sealbook ${name} ${APP}
 
 /** What the files of a cluster should say; also compared with what a server left behind was started with. */
 export function settingsFiles(layout: Layout, account: Account): Record<string, string> {
-  return { 'postgresql.conf': serverSettings(layout), 'pg_hba.conf': hba, 'pg_ident.conf': identities(account) }
+  return { 'postgresql.conf': SERVER.replace('{{sockets}}', layout.socketsForServer.replaceAll("'", "''")), 'pg_hba.conf': hba, 'pg_ident.conf': identities(account) }
 }
 
 export async function writeSettings(directory: string, files: Record<string, string>, account: Account): Promise<void> {
