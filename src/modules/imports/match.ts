@@ -1,0 +1,64 @@
+import type { AnyRecord, EmailValue, HandleValue, PhoneValue } from '../../kernel/entity/index.ts'
+import { normalise } from '../../kernel/lens/index.ts'
+import type { ContactDraft } from './row.ts'
+
+export type MatchKey = 'email' | 'phone'
+
+const nameKey = (name: unknown): string => normalise(String(name ?? '')).replaceAll(' ', '')
+
+/**
+ * Sharing an address or a number is not enough: mailboxes and switchboards are shared, and two people of the same name stay
+ * two. A row is the same person when it shares a contact point and the names agree, or one of the two has none.
+ */
+export function samePerson(a: { fullName?: unknown }, b: { fullName?: unknown }): boolean {
+  const [x, y] = [nameKey(a.fullName), nameKey(b.fullName)]
+  return x === '' || y === '' || x === y
+}
+
+/** The contact points of a draft that count as keys, as a record would hold them. */
+export function keyed(draft: ContactDraft, keys: ReadonlySet<MatchKey>): { emails: EmailValue[]; phones: PhoneValue[] } {
+  return { emails: keys.has('email') ? draft.emails : [], phones: keys.has('phone') ? draft.phones : [] }
+}
+
+const union = <T>(have: readonly T[], more: readonly T[], key: (item: T) => string): T[] => {
+  const known = new Set(have.map(key))
+  return [...have, ...more.filter((item) => !known.has(key(item)))]
+}
+
+const SCALARS = ['title', 'city', 'note', 'nationalId'] as const
+
+/**
+ * What a row adds to a record: contact points, handles, tags and channels are joined; single values replace what stands
+ * there in an update, and only fill what is empty when rows of one file are merged. An empty cell never takes anything away.
+ */
+export function additions(record: AnyRecord, draft: ContactDraft, companyId: string | null, replace: boolean): Record<string, unknown> {
+  const patch: Record<string, unknown> = {}
+  const put = (field: string, value: unknown): void => {
+    const stands = record[field] ?? null
+    if (value === null || value === '' || value === stands) return
+    if (replace || stands === null || stands === '') patch[field] = value
+  }
+  for (const f of SCALARS) put(f, draft[f])
+  put('companyId', companyId)
+  if (draft.stage !== 'active') put('stage', draft.stage)
+  if (!record['fullName']) put('fullName', draft.fullName)
+  if (!record['source']) put('source', draft.source)
+  if (!record['collectedAt']) put('collectedAt', draft.collectedAt)
+  joinLists(record, draft, patch)
+  const custom = Object.entries(draft.custom).filter(([k, v]) => v !== record.custom[k] && (replace || (record.custom[k] ?? null) === null))
+  if (custom.length > 0) patch['custom'] = Object.fromEntries(custom)
+  return patch
+}
+
+function joinLists(record: AnyRecord, draft: ContactDraft, patch: Record<string, unknown>): void {
+  const join = <T>(field: string, more: readonly T[], key: (item: T) => string): void => {
+    const have = (record[field] ?? []) as T[] // the entity's type of this field
+    const all = union(have, more, key)
+    if (all.length > have.length) patch[field] = all
+  }
+  join<EmailValue>('emails', draft.emails, (e) => e.value)
+  join<PhoneValue>('phones', draft.phones, (p) => `${p.value ?? p.digits}x${p.extension ?? ''}`)
+  join<HandleValue>('handles', draft.handles, (h) => `${h.kind}:${h.value}`)
+  join<string>('tags', draft.tags, (t) => t)
+  join<string>('doNotContact', draft.doNotContact, (c) => c)
+}
