@@ -85,11 +85,13 @@ function checkDeclaration(fields: CustomFields, body: CustomFieldDeclaration, en
   if (body.class === 'sensitive' && body.find.length > 0) throw fault('find', 'sensitive-not-found')
 }
 
-/** Declares one field; also used by imports that bring columns of their own. */
-export async function declareField(desk: Desk, fields: CustomFields, body: CustomFieldDeclaration, entities: readonly string[]): Promise<Declared> {
-  checkDeclaration(fields, body, entities)
-  const declared: Declared = { ...body, id: uuidv7(), version: 1, retired: false }
-  await desk.write((work) => save(work, declared, 'custom-field.created'))
+/** Declares fields in one transaction; also used by imports that bring columns of their own. */
+export async function declareFields(desk: Desk, fields: CustomFields, bodies: readonly CustomFieldDeclaration[], entities: readonly string[]): Promise<Declared[]> {
+  for (const body of bodies) checkDeclaration(fields, body, entities)
+  const declared = bodies.map((body): Declared => ({ ...body, id: uuidv7(), version: 1, retired: false }))
+  await desk.write(async (work) => {
+    for (const d of declared) await save(work, d, 'custom-field.created')
+  })
   await fields.load(desk.sql, desk.vault)
   return declared
 }
@@ -112,8 +114,8 @@ export function customFieldsModule(fields: CustomFields, entities: () => readonl
     permissions: { 'custom-fields:read': 'see which custom fields exist', 'custom-fields:manage': 'declare, rename, protect more and retire custom fields' },
     routes: [
       route(contracts.create, async (desk, { body }) => {
-        const made = await declareField(desk, fields, body, entities())
-        return { body: made, version: made.version }
+        const [made] = await declareFields(desk, fields, [body], entities())
+        return { body: made, version: 1 }
       }),
       route(contracts.list, async (desk) => {
         desk.record({ action: 'custom-field.listed', object: { kind: 'custom-field', id: null }, purpose: 'list' })

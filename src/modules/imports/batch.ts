@@ -8,7 +8,7 @@ import { checkEdit, mayOn, rowCondition } from '../access/index.ts'
 import { Company, companiesNamed } from '../companies/index.ts'
 import { Contact } from '../contacts/index.ts'
 import { changeRecord, digestsOf, draft as draftRecord, openRows, sealed, sliceFor, toLensRow, type RecordsDeps, type Slice } from '../records/index.ts'
-import { additions, keyed, samePerson, type MatchKey } from './match.ts'
+import { additions, keyed, sameName, type MatchKey } from './match.ts'
 import type { ContactDraft } from './row.ts'
 
 export interface BatchOptions {
@@ -62,7 +62,7 @@ class Plan {
   }
 
   match(draft: ContactDraft, digests: readonly string[]): { record: AnyRecord; mine: boolean } | null {
-    for (const d of digests) for (const c of this.#byDigest.get(d) ?? []) if (samePerson(c.record, draft)) return c
+    for (const d of digests) for (const c of this.#byDigest.get(d) ?? []) if (sameName(c.record['fullName'], draft.fullName)) return c
     return null
   }
 

@@ -10,8 +10,8 @@ const nameKey = (name: unknown): string => normalise(String(name ?? '')).replace
  * Sharing an address or a number is not enough: mailboxes and switchboards are shared, and two people of the same name stay
  * two. A row is the same person when it shares a contact point and the names agree, or one of the two has none.
  */
-export function samePerson(a: { fullName?: unknown }, b: { fullName?: unknown }): boolean {
-  const [x, y] = [nameKey(a.fullName), nameKey(b.fullName)]
+export function sameName(a: unknown, b: unknown): boolean {
+  const [x, y] = [nameKey(a), nameKey(b)]
   return x === '' || y === '' || x === y
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Problem, uuidv7 } from '../../kernel/base/index.ts'
 import type { Jobs } from '../../kernel/jobs/index.ts'
 import { errorFields } from '../../kernel/log/index.ts'
+import type { Vault } from '../../kernel/vault/index.ts'
 import { AuthorityMoved, openDesk, type Actor, type Desk, type WorkDeps } from '../../kernel/work/index.ts'
 import { expiredRuns, findRun, insertRun, moveRun, unfinishedRuns, type Run, type RunKind, type RunState } from './store.ts'
 
@@ -16,14 +17,14 @@ export interface RunView<R> {
   state: RunState
   progress: Progress
   result?: R
-  /** Code of the problem that ended it. */
-  code?: string
+  /** The problem that ended it. */
+  problem?: Record<string, unknown>
 }
 
 /** What the words of every kind of run have in common. */
 export interface RunWords<R> {
   result?: R
-  code?: string
+  failure?: { code: string; extra: Record<string, string | number | boolean> }
 }
 
 /** Does one part of a run with the person's rights of that moment, and once more when they moved meanwhile. Its events are durable when it resolves. */
@@ -56,6 +57,15 @@ export class Runs {
     return join(this.#deps.staging, `${id}.sealed`)
   }
 
+  get vault(): Vault {
+    return this.#deps.work.vault
+  }
+
+  /** Takes a working file away. */
+  async discard(id: string): Promise<void> {
+    await rm(this.stagingFile(id), { force: true })
+  }
+
   handle(kind: RunKind, handler: RunHandler): void {
     this.#handlers.set(kind, handler)
   }
@@ -80,8 +90,9 @@ export class Runs {
 
   async view<R>(desk: Desk, kind: RunKind, id: string): Promise<RunView<R>> {
     const run = await findRun<RunWords<R>>(desk.sql, desk.vault, kind, id, desk.actor.personId)
-    const { result, code } = run.words
-    return { id, state: run.state, progress: this.#progress.get(id) ?? { done: 0, total: 0 }, ...(result ? { result } : {}), ...(code ? { code } : {}) }
+    const { result, failure } = run.words
+    const problem = failure ? new Problem(failure.code, { extra: failure.extra }).toJSON(desk.requestId, desk.actor.locale) : null
+    return { id, state: run.state, progress: this.#progress.get(id) ?? { done: 0, total: 0 }, ...(result ? { result } : {}), ...(problem ? { problem } : {}) }
   }
 
   /** A finished run of the actor's own, for its file. */
@@ -93,7 +104,7 @@ export class Runs {
 
   /** Working files and rows older than a day go. */
   async purge(): Promise<void> {
-    for (const { id } of await expiredRuns(this.#deps.work.db)) await rm(this.stagingFile(id), { force: true })
+    for (const { id } of await expiredRuns(this.#deps.work.db)) await this.discard(id)
   }
 
   async #perform(kind: RunKind, id: string): Promise<void> {
@@ -105,12 +116,19 @@ export class Runs {
     try {
       const result = await this.#attempt(taken)
       await moveRun(db, vault, taken, 'done', { ...taken.words, result })
+      await this.#tidy(kind, id)
     } catch (error) {
       // A database or key that is away for a moment is worth another try by the queue; anything else ends the run with its code.
       if (error instanceof Problem && error.status === 503 && error.code !== 'seal-broken') throw error
       if (!(error instanceof Problem)) this.#deps.work.log.error({ component: 'runs', id, ...errorFields(error) }, 'a run failed')
-      await moveRun(db, vault, taken, 'failed', { ...taken.words, code: error instanceof Problem ? error.code : 'internal' })
+      await moveRun(db, vault, taken, 'failed', { ...taken.words, failure: error instanceof Problem ? { code: error.code, extra: { ...error.extra } } : { code: 'internal', extra: {} } })
+      await this.#tidy(kind, id)
     }
+  }
+
+  /** What was uploaded is needed no more; what was exported waits to be fetched. */
+  async #tidy(kind: RunKind, id: string): Promise<void> {
+    if (kind === 'import') await this.discard(id)
   }
 
   #attempt(run: Run<RunWords<unknown>>): Promise<unknown> {
@@ -136,3 +154,4 @@ export class Runs {
 }
 
 export type { Run, RunKind, RunState } from './store.ts'
+export { runView } from './contract.ts'
