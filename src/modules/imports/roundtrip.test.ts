@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { generateContacts, wangXiaoming, type GeneratedContact } from '../../../test/build/chinese.ts'
+import { Problem } from '../../kernel/base/index.ts'
 import { csvBytes, type CsvForm } from '../../../test/build/contacts-csv.ts'
 import { mapColumns } from './mapping.ts'
 import { inspectCsv, readCsv, type CsvSource } from './read/index.ts'
@@ -47,3 +50,53 @@ describe('generated contacts come back from', () => {
     expect(contacts[0]).toMatchObject({ fullName: '王小明', phones: [{ value: '+8613800138000', label: 'mobile' }], emails: [{ value: wangXiaoming.emails[0] }] })
   })
 })
+
+describe('a damaged export', () => {
+  const legacy = readFileSync(new URL('../../../test/data/legacy-crm-contacts.csv', import.meta.url)).subarray(0, 12_000)
+  const chinese = Buffer.concat([...csvBytes(generateContacts(60, 3), { encoding: 'gb18030' })])
+  const junk = fc.constantFrom('"', '""', '\n', '\r', ',', '\0', ',,,,', '"\n', '\xff', '\x80\xfe', ';', '\x1a', "'", '=1+1')
+  const damage = fc.array(fc.record({ at: fc.nat(), cut: fc.nat({ max: 40 }), junk }), { minLength: 1, maxLength: 12 })
+
+  test('is refused as a whole or read: rows = contacts + rejected, each with its reason', async () => {
+    let read = 0
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(legacy, chinese), damage, async (whole, wounds) => {
+        let bytes: Buffer = whole
+        for (const { at, cut, junk: put } of wounds) {
+          const place = at % bytes.length
+          bytes = Buffer.concat([bytes.subarray(0, place), Buffer.from(put, 'latin1'), bytes.subarray(place + cut)])
+        }
+        read += await rowsAddUp(bytes)
+      }),
+      { numRuns: 500 },
+    )
+    expect(read).toBeGreaterThan(1000)
+  })
+})
+
+async function rowsAddUp(bytes: Buffer): Promise<number> {
+  const open: CsvSource = async function* () {
+    yield bytes
+  }
+  let rows = 0
+  let contacts = 0
+  let rejected = 0
+  try {
+    const profile = await inspectCsv(open)
+    const mapping = mapColumns(profile.header, { sample: profile.sample })
+    for await (const { row, cells, problem } of readCsv(open, profile)) {
+      expect(row).toBe(++rows)
+      const result = cells ? toContact({ row, cells }, mapping, { country: 'US', source: 'test' }) : null
+      if (result?.contact) contacts++
+      else {
+        rejected++
+        expect(result ? result.problems.map((p) => p.code) : [problem?.code]).not.toEqual([])
+      }
+    }
+    expect(profile.rows).toBe(contacts + rejected)
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem
+    expect(problem.code).toBe('import-file-unreadable')
+  }
+  return rows
+}
