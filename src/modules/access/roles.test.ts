@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { actorWith, BELOW, Client, CUSTOM, DEPARTMENT, Firm, ME, PERMISSIONS, registryWith, PLACE } from './fixture.ts'
 import { compileGrants, customRightName } from './grants.ts'
 import { ALL, NONE } from './predicate.ts'
-import { ACTIONS, BUILT_IN_ROLES, roleRegistry, type Role } from './roles.ts'
+import { ACTIONS, BUILT_IN_ROLES, checkRolePermissions, roleRegistry, type Role } from './roles.ts'
 
 const role = (name: string, words: Partial<Role>): Role => ({ name, title: { en: name, zh: name }, entities: {}, permissions: [], ...words })
 const allOpen = { public: 'edit', internal: 'edit', confidential: 'edit', personal: 'edit', sensitive: 'masked' } as const
@@ -46,6 +46,10 @@ describe('built-in roles', () => {
 })
 
 describe('silence is closed', () => {
+  it('the built-in roles name only what is declared', () => {
+    expect(() => checkRolePermissions(registryWith(), PERMISSIONS)).not.toThrow()
+  })
+
   it('an entity no role names, an unknown field, an unknown role, a name from the prototype', () => {
     const { grants } = actorWith(['manager', 'no-such-role'])
     expect(grants.roles).toEqual(['manager'])
@@ -58,10 +62,11 @@ describe('silence is closed', () => {
     [role('x', { permissions: ['contacts:fly'] }), 'unknown permission contacts:fly'],
     [role('x', { entities: { planet: { rows: {}, classes: {} } } }), 'unknown entity planet'],
     [role('x', { entities: { contact: { rows: {}, classes: {}, fields: { nose: 'read' } } } }), 'unknown field contact.nose'],
-    [role('x', { deny: { permissions: ['a:b'], rows: { moon: ['read'] }, fields: { contact: { ear: 'hidden' } } } }), 'unknown permission a:b'],
+    [role('x', { deny: { permissions: ['a:b'] } }), 'unknown permission a:b'],
+    [role('x', { deny: { rows: { moon: ['read'] }, fields: { contact: { ear: 'hidden' } } } }), 'unknown entity moon; role x deny names the unknown field contact.ear'],
     [role('rep', {}), 'same name'],
   ])('a role that names what is not declared stops the boot', (bad, message) => {
-    expect(() => roleRegistry([...BUILT_IN_ROLES, bad], [Client, Firm], PERMISSIONS)).toThrow(message)
+    expect(() => checkRolePermissions(roleRegistry([...BUILT_IN_ROLES, bad], [Client, Firm]), PERMISSIONS)).toThrow(message)
   })
 })
 

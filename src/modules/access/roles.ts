@@ -114,10 +114,9 @@ function entityFaults(at: string, name: string, fields: readonly string[], entit
   return fields.filter((f) => !(f in entity.fields) && !isCustom(f)).map((f) => `${at} names the unknown field ${name}.${f}`)
 }
 
-function faultsOf(role: Role, entities: ReadonlyMap<string, Entity>, known: ReadonlySet<string>): string[] {
+function faultsOf(role: Role, entities: ReadonlyMap<string, Entity>): string[] {
   const at = `role ${role.name}`
   const faults: string[] = []
-  for (const p of [...role.permissions, ...(role.deny?.permissions ?? [])]) if (!known.has(p)) faults.push(`${at} names the unknown permission ${p}`)
   for (const [name, rights] of Object.entries(role.entities)) {
     faults.push(...entityFaults(at, name, Object.keys(rights.fields ?? {}), entities))
     for (const [action, scope] of Object.entries(rights.rows)) {
@@ -131,15 +130,23 @@ function faultsOf(role: Role, entities: ReadonlyMap<string, Entity>, known: Read
 }
 
 /**
- * The roles this process knows, checked against what its modules declare. Throws with everything that is wrong at once,
+ * The roles this process knows, checked against the entities it mounts. Throws with everything that is wrong at once,
  * which stops the boot. A role a person holds that is not here gives nothing; an entity no role names is closed to all.
  */
-export function roleRegistry(roles: readonly Role[], entities: readonly Entity[], permissions: Iterable<string>): RoleRegistry {
+export function roleRegistry(roles: readonly Role[], entities: readonly Entity[]): RoleRegistry {
   const byName = new Map(entities.map((e) => [e.name, e]))
-  const known = new Set([...permissions, ...Object.keys(entityPermissions(entities))])
-  const faults = roles.flatMap((r) => faultsOf(r, byName, known))
+  const faults = roles.flatMap((r) => faultsOf(r, byName))
   const named = new Map(roles.map((r) => [r.name, r]))
   if (named.size !== roles.length) faults.push('two roles have the same name')
   if (faults.length > 0) throw new Error(faults.join('; '))
   return { roles: named, entities: byName }
+}
+
+/** The other half of the check, once every module has declared its permissions: a role that names an unknown one stops the boot. */
+export function checkRolePermissions(registry: RoleRegistry, declared: Iterable<string>): void {
+  const known = new Set(declared)
+  const faults = [...registry.roles.values()].flatMap((r) =>
+    [...permissionsOf(r, registry.entities), ...(r.deny?.permissions ?? [])].filter((p) => !known.has(p)).map((p) => `role ${r.name} names the unknown permission ${p}`),
+  )
+  if (faults.length > 0) throw new Error(faults.join('; '))
 }

@@ -61,7 +61,7 @@ export async function listPeople(sql: Sql, s: Signing, after: string | null, lim
 /** Everybody's place, roles and status, for judging a change. Checked like any other use. */
 export async function loadWorldPeople(sql: Sql, s: Signing): Promise<WorldPerson[]> {
   const people = await listPeople(sql, s, null, 100_000)
-  return people.map((p) => ({ id: p.id, departmentId: p.departmentId, status: p.status, administratorUntil: p.administratorUntil, roles: p.roles.map((r) => r.role) }))
+  return people.map((p) => ({ id: p.id, departmentId: p.departmentId, status: p.disabledAt === null ? 'active' : 'disabled', administratorUntil: p.administratorUntil, roles: p.roles.map((r) => r.role) }))
 }
 
 const personCell = (p: Pick<Person, 'id' | 'version' | 'emailBlind'>): Cell => ({ table: 'person', compartment: 'main', rowId: p.id, rowVersion: p.version, bound: lengthPrefixed([p.emailBlind]) })
@@ -78,10 +78,10 @@ const emailTaken = (error: unknown): unknown => (isUniqueViolation(error, 'perso
 export async function insertPerson(tx: Tx, s: Signing, person: Person, facts: PersonFacts): Promise<Person> {
   const p: Person = { ...person, sealed: sealFacts(s.vault, person, facts) }
   const digest = factorDigest([])
-  const columns = [p.id, p.version, p.departmentId, p.status, p.locale, p.sessionEpoch, p.administratorUntil, digest, p.emailBlind, p.sealed, p.createdAt, p.updatedAt]
+  const columns = [p.id, p.version, p.departmentId, p.disabledAt, p.locale, p.sessionEpoch, p.tokenEpoch, p.administratorUntil, digest, p.emailBlind, p.sealed, p.createdAt, p.updatedAt]
   await tx
     .query(
-      `INSERT INTO person (id, version, department_id, status, locale, session_epoch, administrator_until, factor_digest, email_blind, sealed, created_at, updated_at, mac)
+      `INSERT INTO person (id, version, department_id, disabled_at, locale, session_epoch, token_epoch, administrator_until, factor_digest, email_blind, sealed, created_at, updated_at, mac)
        VALUES (${[...columns, 0].map((_, i) => `$${i + 1}`).join(', ')})`,
       [...columns, s.authority.mac('person', personParts(p, digest))],
     )
@@ -90,16 +90,16 @@ export async function insertPerson(tx: Tx, s: Signing, person: Person, facts: Pe
 }
 
 /** Writes the next version of a person whose roles or factors the caller may have changed in this transaction. */
-export async function savePerson(tx: Tx, s: Signing, before: Person, change: Partial<Pick<Person, 'departmentId' | 'status' | 'locale' | 'sessionEpoch' | 'administratorUntil' | 'roles' | 'factors'>>, at: string, facts?: PersonFacts): Promise<Person> {
+export async function savePerson(tx: Tx, s: Signing, before: Person, change: Partial<Pick<Person, 'departmentId' | 'disabledAt' | 'locale' | 'sessionEpoch' | 'tokenEpoch' | 'administratorUntil' | 'roles' | 'factors'>>, at: string, facts?: PersonFacts): Promise<Person> {
   const said = facts ?? personFacts(s.vault, before)
   const blind = facts ? emailBlind(s.vault, facts.email) : before.emailBlind
   const bare: Person = { ...before, ...change, emailBlind: blind, version: before.version + 1, updatedAt: at }
   const p: Person = { ...bare, sealed: sealFacts(s.vault, bare, said) }
   const digest = factorDigest(p.factors)
-  const columns = [p.id, before.version, p.version, p.departmentId, p.status, p.locale, p.sessionEpoch, p.administratorUntil, digest, p.emailBlind, p.sealed, p.updatedAt]
+  const columns = [p.id, before.version, p.version, p.departmentId, p.disabledAt, p.locale, p.sessionEpoch, p.tokenEpoch, p.administratorUntil, digest, p.emailBlind, p.sealed, p.updatedAt]
   const done = await tx
     .query(
-      `UPDATE person SET version = $3, department_id = $4, status = $5, locale = $6, session_epoch = $7, administrator_until = $8, factor_digest = $9, email_blind = $10, sealed = $11, updated_at = $12, mac = $13
+      `UPDATE person SET version = $3, department_id = $4, disabled_at = $5, locale = $6, session_epoch = $7, token_epoch = $8, administrator_until = $9, factor_digest = $10, email_blind = $11, sealed = $12, updated_at = $13, mac = $14
        WHERE id = $1 AND version = $2 RETURNING id`,
       [...columns, s.authority.mac('person', personParts(p, digest))],
     )

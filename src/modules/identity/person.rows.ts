@@ -29,9 +29,10 @@ export interface Person {
   id: string
   version: number
   departmentId: string
-  status: 'active' | 'disabled'
+  disabledAt: string | null
   locale: Locale
   sessionEpoch: number
+  tokenEpoch: number
   administratorUntil: string | null
   emailBlind: Buffer
   sealed: Buffer
@@ -69,7 +70,7 @@ const DEPARTMENTS = `WITH RECURSIVE tree(id) AS (SELECT p.department_id UNION SE
   'createdAt', d.created_at, 'mac', encode(d.mac, 'hex'))), '[]') FROM department d JOIN tree USING (id)`
 
 /** What a person row and its roles say, without factors and departments: for lists and for judging a change. */
-export const LISTED_COLUMNS = `p.id, p.version, p.department_id AS "departmentId", p.status, p.locale, p.session_epoch AS "sessionEpoch",
+export const LISTED_COLUMNS = `p.id, p.version, p.department_id AS "departmentId", p.disabled_at AS "disabledAt", p.locale, p.session_epoch AS "sessionEpoch", p.token_epoch AS "tokenEpoch",
   p.administrator_until AS "administratorUntil", p.factor_digest AS "factorDigest", p.email_blind AS "emailBlind", p.sealed,
   p.created_at AS "createdAt", p.updated_at AS "updatedAt", p.mac, (${ROLES}) AS roles`
 
@@ -85,7 +86,7 @@ export function factorDigest(factors: readonly Factor[]): Buffer {
 export function personParts(p: Omit<Person, 'factors'>, digest: Buffer): Part[] {
   const roles = p.roles.map((r) => r.role).sort()
   return [
-    ...[p.id, p.version, p.departmentId, p.status, p.locale, p.sessionEpoch, instant(p.administratorUntil)],
+    ...[p.id, p.version, p.departmentId, instant(p.disabledAt), p.locale, p.sessionEpoch, p.tokenEpoch, instant(p.administratorUntil)],
     ...[digest, p.emailBlind, instant(p.createdAt), instant(p.updatedAt), lengthPrefixed(roles)],
   ]
 }

@@ -36,9 +36,10 @@ CREATE TABLE person (
   id                  uuid PRIMARY KEY,
   version             integer NOT NULL,
   department_id       uuid NOT NULL REFERENCES department,
-  status              text NOT NULL CHECK (status IN ('active', 'disabled')),
+  disabled_at         timestamptz,
   locale              text NOT NULL CHECK (locale IN ('zh-CN', 'en')),
-  session_epoch       integer NOT NULL,      -- a session or token made at another value is dead: all of them end in one UPDATE
+  session_epoch       integer NOT NULL,      -- a session made at another value is dead: all of a person's end in one UPDATE
+  token_epoch         integer NOT NULL,      -- the same for tokens: moved by a reset or when the person is disabled, not by a change of password
   administrator_until timestamptz,           -- when the administrator role was last taken away; null: never held, or held now
   factor_digest       bytea NOT NULL,        -- over the set of the person's factors, so that a deleted or added one shows
   email_blind         bytea NOT NULL UNIQUE, -- how sign-in finds the person; the e-mail itself is sealed
@@ -94,7 +95,7 @@ CREATE TABLE api_token (
   person_id     uuid NOT NULL REFERENCES person,
   version       integer NOT NULL,
   digest        bytea NOT NULL UNIQUE,       -- HMAC of the token
-  session_epoch integer NOT NULL,            -- null-free copy of the person's value at the time: a takeover or a leaver ends tokens too
+  token_epoch   integer NOT NULL,
   scopes        text[] NOT NULL,
   created_by    uuid NOT NULL REFERENCES person,
   via_token     uuid REFERENCES api_token,   -- made with this token, and revoked with it
