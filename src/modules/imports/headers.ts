@@ -45,6 +45,10 @@ export const genericWords: Readonly<Record<string, string>> = {
 
 /** What only one system's export means, and the headers that give it away. */
 export const presets: Readonly<Record<Exclude<PresetName, 'generic'>, { signs: string; words: Readonly<Record<string, string>> }>> = {
+  sealbook: {
+    signs: 'fullname emails phones handles companyid collectedat donotcontact nationalid',
+    words: { handles: 'handles' },
+  },
   hubspot: {
     signs: 'recordid lifecyclestage leadstatus createdate lastactivitydate associatedcompany associatedcompanyids marketingcontactstatus unsubscribedfromallemail originalsource contactowner',
     words: { 'phone:work': 'phonenumber', collectedAt: 'createdate', companyName: 'associatedcompany companyname' },

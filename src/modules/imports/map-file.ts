@@ -30,7 +30,7 @@ const customTarget = z.strictObject({
 })
 const schema = z.strictObject({
   version: z.literal(1),
-  preset: z.enum(['auto', 'generic', 'hubspot', 'salesforce', 'zoho', 'fxiaoke', 'xiaoshouyi', 'atomic']).default('auto'),
+  preset: z.enum(['auto', 'generic', 'sealbook', 'hubspot', 'salesforce', 'zoho', 'fxiaoke', 'xiaoshouyi', 'atomic']).default('auto'),
   columns: z.record(z.string(), z.union([shortTarget, customTarget])).default({}),
   stages: z.record(z.string(), z.enum(stages)).default({}),
   dates: z.enum(['mdy', 'dmy']).optional(),
@@ -41,9 +41,9 @@ const schema = z.strictObject({
  *
  *     {
  *       "version": 1,
- *       "preset": "auto",                  or generic, hubspot, salesforce, zoho, fxiaoke (纷享销客), xiaoshouyi (销售易), atomic
+ *       "preset": "auto",                  or generic, sealbook, hubspot, salesforce, zoho, fxiaoke (纷享销客), xiaoshouyi (销售易), atomic
  *       "columns": {                       column name as in the file (case, spaces and punctuation do not matter) → target
- *         "Customer": "companyName",       fullName firstName middleName lastName title companyName city note stage tags source collectedAt nationalId
+ *         "Customer": "companyName",       fullName firstName middleName lastName title companyName city note stage tags source collectedAt nationalId handles
  *         "Tel": "phone:work",             email:LABEL phone:LABEL; labels are free: work, home, mobile, other, …
  *         "WeChat": "handle:wechat",       handle:KIND
  *         "No mail": "doNotContact:email", doNotContact:CHANNEL with email phone sms wechat post all

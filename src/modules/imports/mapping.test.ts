@@ -120,6 +120,20 @@ describe('headers', () => {
   })
 })
 
+test('an export of ours comes back as it was', () => {
+  const header = 'fullName,emails,phones,handles,companyId,title,note,stage,tags,doNotContact,custom.legacyId'
+  const cells = ["'=1+1", 'a@x.example; b@x.example', "'+8613800138000; +12133734253", 'wechat:wxm; linkedin:https://x.example/in/a', '', "'-5", "''=x", 'dormant', 'VIP; 展会', 'email; sms', '7']
+  const { contact, problems } = make(header, cells, { sample: [cells] })
+  expect(mapColumns(header.split(',')).preset).toBe('sealbook')
+  expect(problems).toEqual([])
+  expect(contact).toMatchObject({
+    fullName: '=1+1', title: '-5', note: "'=x", stage: 'dormant', tags: ['VIP', '展会'], doNotContact: ['email', 'sms'], custom: { legacyId: '7' },
+    emails: [{ value: 'a@x.example' }, { value: 'b@x.example' }],
+    phones: [{ value: '+8613800138000', typed: '+8613800138000' }, { value: '+12133734253' }],
+    handles: [{ kind: 'wechat', value: 'wxm' }, { kind: 'linkedin', value: 'https://x.example/in/a' }],
+  })
+})
+
 describe('a map file', () => {
   const header = ['Customer', 'Tel', 'Temp', 'ID card', 'Score']
 
@@ -180,6 +194,12 @@ describe('a row', () => {
     expect(contact?.custom).toEqual({ email: 'ann at x', phone: 'ask Bob', created: 'last spring', do_not_call: 'since May', company_name: 'B', tags: 'x'.repeat(61) })
     expect(problems.map((p) => `${p.column} ${p.code}`)).toEqual(['Email email-invalid', 'Phone phone-invalid', 'Created date-unreadable', 'DoNotCall flag-unclear', 'Company Name second-value', 'Tags value-too-long'])
     expect(extraFields.map((f) => f.key)).toEqual(Object.keys(contact?.custom ?? {}))
+  })
+
+  test('does not take a mask for the value behind it', () => {
+    const { contact, problems } = make('姓名,手机,邮箱,身份证号', ['王', '138****5678/13900139000', 'w***@x.example', '1101**********1234'])
+    expect(contact).toMatchObject({ phones: [{ value: '+8613900139000' }], emails: [], nationalId: null, custom: { shou_ji: '138****5678/13900139000', you_xiang: 'w***@x.example' } })
+    expect(problems.map((p) => p.code)).toEqual(['value-masked', 'value-masked', 'value-masked'])
   })
 
   test('joins names, and keeps parts that say something else than the whole', () => {

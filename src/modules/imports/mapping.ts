@@ -46,6 +46,7 @@ export function mapColumns(header: readonly string[], options: MapOptions = {}):
     identifying: columns.some((c) => identifying.has(c.target.to)),
     stages: options.map?.stages ?? {},
     dates: options.map?.dates ?? null,
+    undefuse: preset === 'sealbook',
   }
 }
 
@@ -61,7 +62,7 @@ function findPreset(words: readonly string[]): PresetName {
   const present = new Set(words)
   let best: PresetName = 'generic'
   let most = 1
-  for (const name of ['hubspot', 'salesforce', 'zoho', 'fxiaoke', 'xiaoshouyi', 'atomic'] as const) {
+  for (const name of ['sealbook', 'hubspot', 'salesforce', 'zoho', 'fxiaoke', 'xiaoshouyi', 'atomic'] as const) {
     const signs = presets[name].signs.split(' ').filter((sign) => present.has(sign)).length
     if (signs > most) {
       best = name
@@ -129,7 +130,9 @@ function settleStages(targets: Target[], sample: readonly (readonly string[])[],
 function proposal(name: string, word: string, taken: ReadonlySet<string>): CustomFieldProposal {
   const exact = recordIdWords.has(word)
   const sensitive = sensitiveWords.test(word)
-  const base = exact ? 'legacy_id' : fieldKey(name)
+  // An export of ours names its custom fields by their keys.
+  const own = /^custom\.([a-z][a-zA-Z0-9_]{0,39})$/.exec(name)?.[1]
+  const base = own ?? (exact ? 'legacy_id' : fieldKey(name))
   let key = base
   for (let n = 2; taken.has(key); n++) key = `${base}_${n}`
   const find: CustomFieldProposal['find'] = sensitive ? [] : exact ? ['exact'] : ['text']

@@ -1,69 +1,13 @@
 import { normaliseEmail } from '../contacts/email.ts'
-import { parsePhone, type CountryCode } from '../contacts/phone.ts'
-import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues, type Stage } from './clean.ts'
+import { parsePhone } from '../contacts/phone.ts'
+import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues } from './clean.ts'
+import { undefuseCsvCell } from './csv-out.ts'
 import { readDate, type DateOrder } from './dates.ts'
+import { blanks, limits, most, type CellCode, type CellProblem, type ContactDraft, type RowOptions, type RowResult } from './draft.ts'
 import { joinName } from './names.ts'
-import type { Channel, ColumnMapping, CustomFieldProposal, Mapping } from './target.ts'
+import { readChannels, type Channel, type ColumnMapping, type CustomFieldProposal, type Mapping } from './target.ts'
 
-/** A contact as a row of a file gives it, in the shape the contacts module takes. */
-export interface ContactDraft {
-  fullName: string | null
-  emails: { value: string; label: string }[]
-  phones: { value: string | null; typed: string; digits: string; extension: string | null; label: string; valid: boolean }[]
-  handles: { kind: string; value: string }[]
-  companyName: string | null
-  title: string | null
-  city: string | null
-  note: string | null
-  nationalId: string | null
-  stage: Stage
-  tags: string[]
-  source: string
-  collectedAt: string | null
-  doNotContact: Channel[]
-  custom: Record<string, string>
-}
-
-export type CellCode =
-  | 'email-invalid'
-  | 'phone-invalid'
-  | 'date-unreadable'
-  | 'date-ambiguous'
-  | 'stage-unknown'
-  | 'flag-unclear'
-  | 'value-too-long'
-  | 'too-many-values'
-  /** Two columns give one field different values: the first was taken. */
-  | 'second-value'
-  | 'nothing-identifying'
-
-export interface CellProblem {
-  row: number
-  column: string | null
-  code: CellCode
-}
-
-export interface RowOptions {
-  /** The plan bare phone numbers are read in; also says how 03/04/2024 and a time without a zone are read. */
-  country: CountryCode
-  /** Where the data came from, asked once per import; a source column of the row goes before. */
-  source: string
-}
-
-export interface RowResult {
-  /** Null: rejected, because nothing in the row names, writes to or calls anybody. */
-  contact: ContactDraft | null
-  problems: CellProblem[]
-  /** Custom fields that hold what a field of this row could not; often none. */
-  extraFields: readonly CustomFieldProposal[]
-}
-
-/** The most a field holds (contacts.entity); what does not fit goes whole to the column's custom field. */
-const limits = { fullName: 200, title: 200, companyName: 200, city: 100, note: 10_000, nationalId: 32, source: 80, tag: 60, email: 254, phone: 60, handle: 300 }
-const most = { emails: 20, phones: 20, handles: 20, tags: 50 }
-
-/** What exports write into cells that hold nothing. A field takes them for empty; a custom field keeps them as typed. */
-const blanks = new Set(['', '-', '--', '—', '——', '/', '\\N', 'NULL', 'N/A', 'n/a', '#N/A', '无', '暂无'])
+export type { CellCode, CellProblem, ContactDraft, RowOptions, RowResult } from './draft.ts'
 
 /**
  * Makes a contact of a row. Every cell ends in a field, in `custom`, or under a column listed as not taken: what a field cannot
@@ -74,10 +18,13 @@ export function toContact(row: { row: number; cells: readonly string[] }, mappin
   const work = new RowWork(row.row, mapping, options)
   for (const column of mapping.columns) {
     const cell = row.cells[column.index] ?? ''
-    if (cell !== '') work.take(column, cell)
+    if (cell !== '') work.take(column, mapping.undefuse ? undefuseCsvCell(cell) : cell)
   }
   return work.result()
 }
+
+/** `138****5678` is what somebody was allowed to see, not a number. */
+const masked = /[*＊•●]{2,}/
 
 class RowWork {
   readonly #row: number
@@ -113,6 +60,7 @@ class RowWork {
     if (target.to === 'none') return
     if (target.to === 'custom') return this.#custom(column, cell)
     if (blanks.has(cell.trim())) return
+    if (target.to === 'nationalId' && masked.test(cell)) return this.#keep(column, cell, 'value-masked')
     switch (target.to) {
       case 'fullName':
       case 'nationalId':
@@ -132,7 +80,9 @@ class RowWork {
       case 'phone':
         return this.#phones(column, target.label, cell)
       case 'handle':
-        return this.#handle(column, target.kind, cell)
+        return this.#handle(column, target.kind, cell, cell)
+      case 'handles':
+        return this.#handles(column, cell)
       case 'doNotContact':
         return this.#closed(column, target.channel, cell)
       case 'tags':
@@ -196,7 +146,8 @@ class RowWork {
     const { emails } = this.#draft
     for (const part of splitValues(cell, (text) => text.includes('@'))) {
       const value = normaliseEmail(part)
-      if (value === null) this.#keep(column, cell, 'email-invalid')
+      if (masked.test(part)) this.#keep(column, cell, 'value-masked')
+      else if (value === null) this.#keep(column, cell, 'email-invalid')
       else if (emails.some((e) => e.value === value)) continue
       else if (emails.length >= most.emails) this.#keep(column, cell, 'too-many-values')
       else emails.push({ value, label })
@@ -209,7 +160,8 @@ class RowWork {
     const whole = (text: string) => text.replace(/[^0-9０-９]/g, '').length >= 5
     for (const part of splitValues(cell, whole)) {
       const { tail4, ...phone } = parsePhone(cleanTyped(part), country)
-      if (tail4 === '') this.#keep(column, cell, 'phone-invalid')
+      if (masked.test(part)) this.#keep(column, cell, 'value-masked')
+      else if (tail4 === '') this.#keep(column, cell, 'phone-invalid')
       else if (phones.some((p) => samePhone(p, phone))) continue
       else if (phone.typed.length > limits.phone) this.#keep(column, cell, 'value-too-long')
       else if (phones.length >= most.phones) this.#keep(column, cell, 'too-many-values')
@@ -220,9 +172,18 @@ class RowWork {
     }
   }
 
-  #handle(column: ColumnMapping, kind: string, cell: string): void {
+  /** `wechat:wxm; linkedin:…`, as an export of ours writes them. */
+  #handles(column: ColumnMapping, cell: string): void {
+    for (const part of cell.split(/;\s+/)) {
+      const [, kind = '', value = ''] = /^([a-z][a-z0-9-]{0,29}):(.*)$/s.exec(part.trim()) ?? []
+      if (kind === '') this.#keep(column, cell, 'handle-unclear')
+      else this.#handle(column, kind, value, cell)
+    }
+  }
+
+  #handle(column: ColumnMapping, kind: string, typed: string, cell: string): void {
     const { handles } = this.#draft
-    const value = cleanLine(cell)
+    const value = cleanLine(typed)
     if (value === '' || handles.some((h) => h.kind === kind && h.value === value)) return
     if (value.length > limits.handle) this.#keep(column, cell, 'value-too-long')
     else if (handles.length >= most.handles) this.#keep(column, cell, 'too-many-values')
@@ -233,8 +194,9 @@ class RowWork {
   #closed(column: ColumnMapping, channel: Channel, cell: string): void {
     const flag = readFlag(cell)
     if (flag === false) return
-    if (flag === null) this.#keep(column, cell, 'flag-unclear')
-    if (!this.#draft.doNotContact.includes(channel)) this.#draft.doNotContact.push(channel)
+    const named = flag === null ? readChannels(cell) : null
+    if (flag === null && named === null) this.#keep(column, cell, 'flag-unclear')
+    for (const closed of named ?? [channel]) if (!this.#draft.doNotContact.includes(closed)) this.#draft.doNotContact.push(closed)
   }
 
   #tags(column: ColumnMapping, cell: string): void {

@@ -28,7 +28,7 @@ export type NotTaken =
   /** The map file says so. */
   | 'not-wanted'
 
-const plain = ['fullName', 'firstName', 'middleName', 'lastName', 'title', 'companyName', 'city', 'note', 'stage', 'tags', 'source', 'collectedAt', 'nationalId'] as const
+const plain = ['fullName', 'firstName', 'middleName', 'lastName', 'title', 'companyName', 'city', 'note', 'stage', 'tags', 'source', 'collectedAt', 'nationalId', 'handles'] as const
 
 export type Target =
   | { to: (typeof plain)[number] }
@@ -46,7 +46,7 @@ export interface ColumnMapping {
   field: CustomFieldProposal
 }
 
-export type PresetName = 'generic' | 'hubspot' | 'salesforce' | 'zoho' | 'fxiaoke' | 'xiaoshouyi' | 'atomic'
+export type PresetName = 'generic' | 'sealbook' | 'hubspot' | 'salesforce' | 'zoho' | 'fxiaoke' | 'xiaoshouyi' | 'atomic'
 
 export interface Mapping {
   preset: PresetName
@@ -60,6 +60,8 @@ export interface Mapping {
   stages: Readonly<Record<string, Stage>>
   /** Null: by the country. */
   dates: DateOrder | null
+  /** The file is an export of ours, whose cells were defused for spreadsheets. */
+  undefuse: boolean
 }
 
 /**
@@ -78,4 +80,10 @@ export function parseTarget(words: string): Target | null {
   }
   if (words === 'custom') return { to: 'custom' }
   return words === 'none' ? { to: 'none', why: 'not-wanted' } : null
+}
+
+/** A cell that names channels, `email; sms`; null when any word of it is none. */
+export function readChannels(cell: string): Channel[] | null {
+  const found = cell.toLowerCase().split(/[;,，；、|\s]+/).filter((word) => word !== '').map((word) => CHANNELS.find((name) => name === word))
+  return found.length > 0 && found.every((channel) => channel !== undefined) ? found : null
 }
