@@ -33,7 +33,9 @@ export async function externalDatabase(url: string, adminUrl: string): Promise<E
 /** `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE`; `?host=/directory` for a unix socket. */
 export function parseDatabaseUrl(name: string, text: string): DbConfig {
   const refuse = (why: string): Refusal => new Refusal('database-url', `${name} ${why}; write postgresql://role:password@host:5432/database?sslrootcert=FILE.`, 2)
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  // URL knows no user without a host, which is how a socket is written: postgresql://role@/database?host=/run/postgresql
+  const whole = text.replace(/^(postgres(?:ql)?:\/\/[^/@]*@)\//, '$1localhost/')
+  const url = URL.canParse(whole) ? new URL(whole) : undefined
   if (!url || !/^postgres(ql)?:$/.test(url.protocol)) throw refuse('is not a PostgreSQL URL')
   const unknown = [...url.searchParams.keys()].filter((key) => !PARAMETERS.has(key))
   if (unknown.length > 0) throw refuse(`has unknown parameters (${unknown.join(', ')})`)
