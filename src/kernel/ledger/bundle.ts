@@ -97,7 +97,7 @@ class BundleCheck {
     const header = parseHeader(line)
     if (!header) return this.malformed()
     const key = parseVerifierKey(this.#options.vkey ?? header.verifierKey)
-    if (!key) return this.#stop('verifier-key-invalid')
+    if (!key || (this.#pinned && this.#options.vkey!.trim() !== header.verifierKey)) return this.#stop('verifier-key-invalid')
     const head = openCheckpoint(header.checkpoint, key)
     if (!head || head.origin !== header.origin) return this.#stop('checkpoint-forged')
     const { first, end, left, right } = header

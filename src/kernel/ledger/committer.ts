@@ -73,11 +73,18 @@ export class Committer {
     else this.#linkTimer ??= setTimeout(() => this.#start(), LINK_AT_MS)
   }
 
+  /** Resolves when every committed event this node knows of is named in its chain, or could not be now. */
+  async flushLinks(): Promise<void> {
+    while (this.#running) await this.#running
+    if (this.#unlinked.length === 0) return
+    this.#running = this.#work(true).finally(() => this.#next())
+    await this.#running
+  }
+
   /** Makes everything durable that waits, then ends the connection. */
   async close(): Promise<void> {
     this.#closed = true
-    while (this.#running) await this.#running
-    if (this.#unlinked.length > 0) await this.#work(true)
+    await this.flushLinks()
     clearTimeout(this.#linkTimer)
     await this.#connection?.end().catch(() => undefined)
   }
@@ -85,10 +92,12 @@ export class Committer {
   #start(): void {
     this.#running ??= new Promise<void>((resolve) => setImmediate(resolve))
       .then(() => this.#work(this.#linkDue(0)))
-      .finally(() => {
-        this.#running = undefined
-        if (this.#waiting.length > 0) this.#start()
-      })
+      .finally(() => this.#next())
+  }
+
+  #next(): void {
+    this.#running = undefined
+    if (this.#waiting.length > 0) this.#start()
   }
 
   #linkDue(coming: number): boolean {

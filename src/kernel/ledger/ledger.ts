@@ -199,6 +199,7 @@ class OpenedLedger implements Ledger {
   }
 
   async verify(options: { vkey?: string; since?: string; deep?: boolean }) {
+    await this.#committer.flushLinks()
     await this.#sequencer.flush(true)
     const known = [this.#sequencer.signed, this.#anchor?.read()].filter((h) => h !== null && h !== undefined)
     return verifyLive({ db: this.#o.db, vault: this.#o.vault, ownKey: this.#key, known, ...options })

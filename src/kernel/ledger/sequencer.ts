@@ -159,14 +159,17 @@ export class Sequencer {
     let swept = performance.now()
     while (!this.#stopping) {
       const asked = this.#asked.splice(0)
-      if (asked.length > 0 || performance.now() - swept >= this.#pace.sweep) {
-        await sweeper.recent()
-        swept = performance.now()
+      try {
+        if (asked.length > 0 || performance.now() - swept >= this.#pace.sweep) {
+          await sweeper.recent()
+          swept = performance.now()
+        }
+        // Counted, not `while`: under load more arrives during each batch, and the checkpoint must have its turn.
+        for (let rounds = Math.ceil(this.#o.pending.size / BATCH); rounds > 0; rounds--) await this.#batch(connection, epoch)
+        if (this.#checkpointDue() || asked.some((a) => a.sign)) await this.#sign(connection, epoch)
+      } finally {
+        for (const a of asked) a.resolve()
       }
-      // Counted, not `while`: under load more arrives during each batch, and the checkpoint must have its turn.
-      for (let rounds = Math.ceil(this.#o.pending.size / BATCH); rounds > 0; rounds--) await this.#batch(connection, epoch)
-      if (this.#checkpointDue() || asked.some((a) => a.sign)) await this.#sign(connection, epoch)
-      for (const a of asked) a.resolve()
       this.#o.alarms.lateness(this.#o.pending.oldestSeconds())
       await this.#pause(this.#pace.batch)
       if (this.#o.pending.size === 0 && this.#asked.length === 0) await this.#rest(swept)
