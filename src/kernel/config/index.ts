@@ -3,13 +3,26 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Refusal } from '../base/index.ts'
 
-const origin = z.url({ protocol: /^https$/ }).refine((s) => new URL(s).pathname === '/', { message: 'must be an origin: scheme, host and port only' })
+const isOrigin = (s: string): boolean => {
+  const u = new URL(s)
+  return u.pathname === '/' && u.username === '' && u.password === '' && u.search === '' && u.hash === ''
+}
+const origin = z
+  .url({ protocol: /^https$/, abort: true, error: 'must be an https address' })
+  .refine(isOrigin, { message: 'must be an origin: scheme, host and port only' })
+  .transform((s) => new URL(s).origin)
+// Number() also takes ' ', '1e3' and '0x10'.
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, { message: 'must be a number from 0 to 65535' })
+  .transform(Number)
+  .pipe(z.number().max(65535))
 
 /** Every environment variable the server reads, with its meaning: docs/generated/config.md is printed from this table. */
 const variables = {
   SEALBOOK_HOME: { schema: z.string().min(1).default('./data'), says: 'Folder of everything the server keeps: database, key store, certificates, blobs, staging, logs.' },
   SEALBOOK_HOST: { schema: z.string().min(1).default('127.0.0.1'), says: 'Address to listen on.' },
-  SEALBOOK_PORT: { schema: z.coerce.number().int().min(0).max(65535).default(8443), says: 'Port to listen on; 0 takes a free one.' },
+  SEALBOOK_PORT: { schema: port.default(8443), says: 'Port to listen on; 0 takes a free one.' },
   SEALBOOK_ORIGIN: { schema: origin.optional(), says: 'The address people type: certificate names, cookies. Default https://localhost:PORT.' },
   SEALBOOK_TRUSTED_PROXIES: { schema: z.string().default(''), says: 'Comma-separated addresses or networks whose X-Forwarded-For is believed. Empty: none.' },
   SEALBOOK_DATABASE_URL: { schema: z.string().optional(), says: 'PostgreSQL ≥ 15 for the restricted role. Empty: the embedded server in HOME/postgres.' },
@@ -53,8 +66,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     home: resolve(value('SEALBOOK_HOME') ?? '.'),
     host: value('SEALBOOK_HOST'),
     port,
-    origin: value('SEALBOOK_ORIGIN')?.replace(/\/$/, '') ?? (port ? `https://localhost:${port}` : null),
-    trustedProxies: (value('SEALBOOK_TRUSTED_PROXIES') ?? '').split(',').map((s) => s.trim()).filter(Boolean),
+    origin: value('SEALBOOK_ORIGIN') ?? (port ? `https://localhost:${port}` : null),
+    trustedProxies: Object.freeze((value('SEALBOOK_TRUSTED_PROXIES') ?? '').split(',').map((s) => s.trim()).filter(Boolean)),
     databaseUrl: value('SEALBOOK_DATABASE_URL') ?? null,
     databaseAdminUrl: value('SEALBOOK_DATABASE_ADMIN_URL') ?? null,
     custodian: value('SEALBOOK_CUSTODIAN'),
