@@ -30,16 +30,18 @@ export function uuidv7(now = Date.now()): string {
   return uuidText(b)
 }
 
-/** The 16 bytes of a UUID in text form. Throws a TypeError on anything else. */
+/**
+ * The 16 bytes of a UUID in its one canonical text form, lower case with dashes. Throws a TypeError on anything else:
+ * were `ABC…` and `abc…` the same owner, a key destroyed under one spelling would live on in a cache under the other.
+ */
 export function uuidBytes(id: string): Buffer {
-  const hex = id.length === 36 ? id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24) : ''
-  const b = Buffer.from(hex, 'hex')
-  if (b.length !== 16) throw new TypeError('not a uuid')
-  return b
+  if (!UUID.test(id)) throw new TypeError('not a uuid')
+  return Buffer.from(id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24), 'hex')
 }
 
-/** The lower-case text form of 16 bytes. */
+/** The lower-case text form of 16 bytes. Throws a TypeError on any other length. */
 export function uuidText(b: Uint8Array): string {
+  if (b.length !== 16) throw new TypeError('not 16 bytes')
   const h = Buffer.from(b.buffer, b.byteOffset, 16).toString('hex')
   return `${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}`
 }
