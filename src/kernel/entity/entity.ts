@@ -55,7 +55,9 @@ const BASE_PLAIN: readonly PlainColumn[] = [
   { field: 'departmentId', column: 'department_id', kind: 'uuid' },
 ]
 
-const RESERVED = new Set(['id', 'version', 'createdAt', 'updatedAt', 'deletedAt', 'ownerId', 'departmentId', 'custom', 'masks', 'can'])
+// Columns and members of their own; `main` and `sensitive` are compartments.
+const RESERVED = new Set(['id', 'version', 'createdAt', 'updatedAt', 'deletedAt', 'ownerId', 'departmentId', 'custom', 'masks', 'can', 'main', 'sensitive'])
+const CLASSES: readonly unknown[] = ['public', 'internal', 'confidential', 'personal', 'sensitive', 'secret']
 
 export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
 
@@ -72,7 +74,8 @@ function plainKind(f: Field): PlainColumn['kind'] | null {
 function faultsOf(name: string, field: Field): string[] {
   const faults: string[] = []
   if (RESERVED.has(name)) faults.push(`${name} is a base field`)
-  if (!field.class) faults.push(`${name} states no class`)
+  if (!/^[a-z][A-Za-z0-9]*$/.test(name)) faults.push(`${name} is not a camelCase word, which its column is named after`)
+  if (!CLASSES.includes(field.class)) faults.push(`${name} states no class`)
   if (isPlainClass(field) && !plainKind(field)) faults.push(`${name} is ${field.class}, but only ids, times, flags and closed enumerations may be plain`)
   if (field.class === 'secret' && (field.find.length > 0 || field.edit)) faults.push(`${name} is secret: neither found nor edited`)
   if (field.class === 'sensitive' && field.find.some((f) => f !== 'exact')) faults.push(`${name} is sensitive: only an exact match of the full value`)
@@ -87,12 +90,14 @@ export function defineEntity<const F extends Fields>(name: string, words: Entity
   const entries = Object.entries(words.fields)
   const faults = entries.flatMap(([n, f]) => faultsOf(n, f))
   const since = words.keep.since
-  if (!(since in words.fields) && !BASE_PLAIN.some((c) => c.field === since)) faults.push(`keep.since names no field: ${since}`)
+  const times = [...BASE_PLAIN, ...entries.map(([n, f]) => ({ field: n, kind: f.kind }))].filter((f) => f.kind === 'time')
+  if (!times.some((f) => f.field === since)) faults.push(`keep.since names no field that is a time: ${since}`)
   if (faults.length > 0) throw new Error(`entity ${name}: ${faults.join('; ')}`)
   const declared = entries.flatMap(([n, f]) => {
     const kind = isPlainClass(f) ? plainKind(f) : null
     return kind ? [{ field: n, column: snake(n), kind }] : []
   })
+  declared.sort((a, b) => (a.column < b.column ? -1 : 1)) // the order of writing them down must not decide what old seals open to
   const sealed = (classes: readonly string[]) => entries.filter(([, f]) => classes.includes(f.class)).map(([n]) => n)
   return Object.freeze({
     ...words,

@@ -105,15 +105,8 @@ export function phone(words: FieldWords): Field<PhoneValue> {
       digits: z.string().max(60).optional(),
       valid: z.boolean().optional(),
     })
-    .refine((p) => Boolean(p.value ?? p.typed), { message: 'phone-empty' })
-  const view = z.object({
-    value: z.string().nullable(),
-    typed: z.string(),
-    digits: z.string(),
-    extension: z.string().nullable(),
-    label: z.string(),
-    valid: z.boolean(),
-  })
+    .refine((p) => Boolean(p.value || p.typed), { message: 'phone-empty' })
+  const view = z.object({ value: z.string().nullable(), typed: z.string(), digits: z.string(), extension: z.string().nullable(), label: z.string(), valid: z.boolean() })
   return field('phone', words, input, view)
 }
 
@@ -156,8 +149,8 @@ export const middle: Mask = (value) => {
   return `${keep.slice(0, 3)}****${keep.slice(-4)}`
 }
 
-/** Shows the last `n` characters only. */
-export const lastDigits = (n: number): Mask => (value) => (value.length <= n ? '****' : `****${value.slice(-n)}`)
+/** Shows the last `n` characters only, and none of a value of which that would be more than half. */
+export const lastDigits = (n: number): Mask => (value) => (value.length < 2 * n ? '****' : `****${value.slice(-n)}`)
 
 /** Shows nothing but that there is a value. */
 export const whole: Mask = () => '****'

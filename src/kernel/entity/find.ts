@@ -29,8 +29,8 @@ export function findColumns(entity: Entity): FindColumn[] {
 
 function columnsOf(name: string, f: Field): FindColumn[] {
   const column = (use: FindColumn['use'], suffix: string): FindColumn => ({ name: snake(name) + suffix, field: name, use, type: 'text', many: f.many })
-  if (f.ref?.show) return [column('text', '__shown'), column('pinyin', '__pinyin'), column('initials', '__initials'), column('sort', '__sort')]
   if (f.class === 'sensitive' || f.class === 'secret') return []
+  if (f.ref?.show) return [column('text', '__shown'), column('pinyin', '__pinyin'), column('initials', '__initials'), column('sort', '__sort')]
   const out: FindColumn[] = []
   if (f.find.includes('text')) out.push(column('text', ''))
   else if (f.find.includes('exact')) out.push(column('exact', ''))
