@@ -1,12 +1,12 @@
 /** A column of the lens, derived from an entity's `find` words. All text is already normalised (NFKC, lower case, trimmed). */
 export interface LensColumn {
-  /** SQL-safe name, e.g. `full_name`, `full_name__pinyin`, `full_name__initials`, `phones__tail4`, `owner_id`. */
+  /** SQL-safe name: lower-case letters, digits and _, e.g. `full_name`, `full_name__pinyin`, `full_name__initials`, `phones__tail4`, `owner_id`. */
   name: string
   /** The field it comes from, e.g. `fullName`. */
   field: string
   use: 'text' | 'pinyin' | 'initials' | 'sort' | 'tail4' | 'exact' | 'plain'
   type: 'text' | 'uuid' | 'integer' | 'time' | 'boolean'
-  /** Several values, stored joined by U+001F (and one before and after), e.g. e-mails, tags. */
+  /** Several values, stored joined by U+001F (and one before and after), e.g. e-mails, tags. Pinyin, initials and tail4 may always have several. */
   many: boolean
 }
 
@@ -15,7 +15,11 @@ export interface LensTable {
   columns: readonly LensColumn[]
 }
 
-/** A row for the lens. `values` is in the order of the table's columns. Custom fields travel beside it. */
+/**
+ * A row for the lens. `values` is in the order of the table's columns; `lensRow` makes it from a record. Times are ISO 8601 or milliseconds.
+ * Texts of use `plain` are kept and compared as they are, all others normalised. Custom fields travel beside it, with or without `custom.`
+ * before their key; flags as 0 and 1.
+ */
 export interface LensRow {
   id: string
   version: number
@@ -25,23 +29,38 @@ export interface LensRow {
 
 export type LensOp = 'eq' | 'ne' | 'in' | 'lt' | 'lte' | 'gt' | 'gte' | 'contains' | 'startsWith' | 'endsWith' | 'between' | 'isEmpty'
 
-/** The closed condition language after the gate has checked every field of it; also what a policy's row scope compiles to. */
+/**
+ * The closed condition language after the gate has checked every field of it; also what a policy's row scope compiles to. Two-valued: an
+ * empty field equals nothing, contains nothing and is neither before nor after anything, so `ne` holds for it and `not` is the exact
+ * complement. `eq` null (or '') is isEmpty; isEmpty false is its opposite; null among the values of `in` is empty; a null end of `between`
+ * is open. Of a field of several values a comparison holds when it holds for one of them, and `ne` when eq does not. `{ and: [] }` is
+ * everything, `{ or: [] }` nothing. Fields are the entity's, or `id`, or `custom.KEY`.
+ */
 export type Condition =
   | { and: readonly Condition[] }
   | { or: readonly Condition[] }
   | { not: Condition }
   | { field: string; op: LensOp; value?: unknown }
 
+/** Where a page ended: the values the order is made of, of its last row. Holds personal values: seal it before it leaves the server. */
+export type LensKey = readonly (string | number | boolean | null)[]
+
 export interface LensQuery {
   entity: string
   /** Row scope of the caller, resolved in PostgreSQL per request; ANDed with `where`. */
   scope: Condition
   where?: Condition
-  /** Free text: every term must match in one of these fields (any of their text, pinyin, initials, tail4 columns). */
+  /**
+   * Free text: every term must match in one of these fields (any of their text, pinyin, initials, tail4 columns, or the text of
+   * `custom.KEY`), and in no other. When fewer rows than `limit` match exactly, names one or two typos away follow them.
+   */
   text?: { terms: string; fields: readonly string[] }
+  /** Empty: best match first where text is asked, then newest first. Empty values come last in both directions. */
   sort: readonly { field: string; direction: 'asc' | 'desc' }[]
   limit: number
   offset?: number
+  /** Begin after this row: a key of the page before, with the same query. Stays right when rows come and go in between; offset does not. */
+  after?: LensKey
   count: boolean
   /** Write position this answer must include (read your writes). */
   position?: string
@@ -50,16 +69,27 @@ export interface LensQuery {
 export interface LensAnswer {
   ids: string[]
   count: number | null
+  /** False while the lens warms, and after a write it could not take: rows may be missing from ids and count. */
   complete: boolean
+  /** The order's values of each row of `ids`; any of them is an `after`. */
+  keys: LensKey[]
+  /** That of the last row; null when the page is not full, so there is no next one. */
+  lastKey: LensKey | null
 }
 
+/** A row dropped with its version keeps late writes of that and older versions out; MAX_VERSION (erasure) keeps everything out. */
+export type LensRemoval = string | { id: string; version: number }
+
 export interface Lens {
-  /** Applies rows after commit; resolves when a search would find them. `removed` ids are dropped. */
-  apply(entity: string, rows: readonly LensRow[], removed?: readonly string[]): Promise<void>
-  /** Bulk filling, newest first; rows already present with a newer version win. */
+  /**
+   * Applies rows after commit; resolves when a search would find them. Older versions than the lens has are ignored; the same version is
+   * taken again, for values that came from another record. `removed` ids are dropped.
+   */
+  apply(entity: string, rows: readonly LensRow[], removed?: readonly LensRemoval[]): Promise<void>
+  /** Bulk filling, newest first; rows already present in this version or a newer one, and rows removed meanwhile, win. Any size; a few thousand is best. */
   fill(entity: string, rows: readonly LensRow[]): Promise<void>
   search(query: LensQuery): Promise<LensAnswer>
-  /** `warming` until the owner of the filling says it is done. */
+  /** Answers say `complete: false` until the owner of the filling says it is done. */
   setComplete(entity: string, total: number): void
   status(): { rows: number; total: number; complete: boolean }
   close(): Promise<void>

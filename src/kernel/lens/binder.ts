@@ -1,0 +1,33 @@
+import { listValue, type DuckDBValue } from '@duckdb/node-api'
+
+/** A statement under construction: SQL text on one side, values on the other. No value ever becomes part of the text. */
+export class Binder {
+  readonly values: DuckDBValue[] = []
+
+  text(value: string): string {
+    return this.#add(value, 'VARCHAR')
+  }
+
+  uuid(value: string): string {
+    return this.#add(value, 'UUID')
+  }
+
+  /** Whole numbers as BIGINT, so that they compare with a BIGINT column without a cast of the column. */
+  number(value: number): string {
+    return Number.isSafeInteger(value) ? this.#add(BigInt(value), 'BIGINT') : this.#add(value, 'DOUBLE')
+  }
+
+  boolean(value: boolean): string {
+    return this.#add(value, 'BOOLEAN')
+  }
+
+  /** Many values as one parameter, so that a scope of a thousand owners is not a thousand parameters. */
+  texts(values: readonly string[]): string {
+    return this.#add(listValue([...values]), 'VARCHAR[]')
+  }
+
+  #add(value: DuckDBValue, type: string): string {
+    this.values.push(value)
+    return `$${this.values.length}::${type}`
+  }
+}

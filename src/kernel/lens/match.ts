@@ -1,0 +1,82 @@
+import type { Binder } from './binder.ts'
+import { CUSTOM_PREFIX, HAY, ID, type Column, type Layout } from './layout.ts'
+import { isAscii, VALUE_MARK, type Term } from './text.ts'
+
+/** Where free text may look: exactly the columns of the fields the caller may search, nothing else of the row. */
+export interface Reach {
+  readonly layout: Layout
+  readonly columns: readonly Column[]
+  readonly tails: readonly Column[]
+  readonly customFields: readonly string[]
+  /** The haystack column may stand for `columns`: only when every field in it is allowed. */
+  readonly hay: boolean
+}
+
+/** Unknown names are ignored: a name the entity does not have can match nothing. */
+export function reachOf(layout: Layout, fields: readonly string[]): Reach {
+  const allowed = new Set(fields)
+  return {
+    layout,
+    columns: layout.textColumns.filter(({ field }) => allowed.has(field)),
+    tails: layout.columns.filter(({ use, field }) => use === 'tail4' && allowed.has(field)),
+    customFields: fields.filter((field) => field.startsWith(CUSTOM_PREFIX) && !layout.fields.has(field)).map((field) => field.slice(CUSTOM_PREFIX.length)),
+    hay: layout.hayFields !== null && layout.hayFields.every((field) => allowed.has(field)),
+  }
+}
+
+/** The columns that can hold a term: pinyin and initials are ASCII, so Chinese need not be looked for there. */
+function columnsFor(reach: Reach, text: string): readonly Column[] {
+  return isAscii(text) ? reach.columns : reach.columns.filter(({ use }) => use === 'text')
+}
+
+/** True where the term is in one of the reach's fields. */
+export function found(reach: Reach, term: Term, binder: Binder): string {
+  const tests: string[] = []
+  const text = binder.text(term.text)
+  if (reach.hay) tests.push(`contains(${HAY}, ${text})`)
+  else tests.push(...columnsFor(reach, term.text).map(({ sql }) => `contains(${sql}, ${text})`))
+  if (term.tail !== null) tests.push(...tailTests(reach, term.tail, binder))
+  if (reach.customFields.length > 0) {
+    tests.push(`${ID} IN (SELECT "row" FROM ${reach.layout.customTable} WHERE field IN (SELECT unnest(${binder.texts(reach.customFields)})) AND contains(text, ${text}))`)
+  }
+  return any(tests)
+}
+
+function tailTests(reach: Reach, tail: string, binder: Binder): string[] {
+  const value = binder.text(`${VALUE_MARK}${tail}${VALUE_MARK}`)
+  return reach.tails.map(({ sql }) => `contains(${sql}, ${value})`)
+}
+
+export function any(tests: readonly string[]): string {
+  return tests.length === 0 ? 'FALSE' : `(${tests.join(' OR ')})`
+}
+
+export function all(tests: readonly string[]): string {
+  return tests.length === 0 ? 'TRUE' : `(${tests.join(' AND ')})`
+}
+
+/** How well a row that has all the terms fits: 0 a whole value is what was typed, 1 a value begins with it, 2 the rest. */
+export function rank(reach: Reach, terms: readonly Term[], binder: Binder): string {
+  const typed = terms.map(({ text }) => text).join(' ')
+  const whole = [wholeValue(reach, typed, binder)]
+  // Wang Xiaoming is one word in pinyin.
+  if (terms.length > 1 && isAscii(typed)) whole.push(wholeValue(reach, typed.replaceAll(' ', ''), binder))
+  const [only] = terms
+  if (terms.length === 1 && only?.tail != null && only.text === only.tail) whole.push(...tailTests(reach, only.tail, binder))
+  const begins = terms.length === 1 ? prefix(reach, typed, binder) : any([prefix(reach, typed, binder), all(terms.map(({ text }) => prefix(reach, text, binder)))])
+  return `CASE WHEN ${any(whole)} THEN 0 WHEN ${begins} THEN 1 ELSE 2 END`
+}
+
+function wholeValue(reach: Reach, text: string, binder: Binder): string {
+  const marked = binder.text(`${VALUE_MARK}${text}${VALUE_MARK}`)
+  if (reach.hay) return `contains(${HAY}, ${marked})`
+  const plain = binder.text(text)
+  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${marked})` : `${sql} = ${plain}`}, FALSE)`))
+}
+
+function prefix(reach: Reach, text: string, binder: Binder): string {
+  const marked = binder.text(`${VALUE_MARK}${text}`)
+  if (reach.hay) return `contains(${HAY}, ${marked})`
+  const plain = binder.text(text)
+  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${marked})` : `starts_with(${sql}, ${plain})`}, FALSE)`))
+}

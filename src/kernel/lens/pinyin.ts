@@ -1,0 +1,127 @@
+import { pinyin } from 'pinyin-pro'
+import { isAscii, normalise } from './text.ts'
+
+/** How a name sounds. All in lower-case ASCII without tones or spaces; ü is written v, with u and yu among `fulls`. */
+export interface Pinyin {
+  /** The best reading, e.g. `wangxiaoming`; '' when the text is plain ASCII, which already says how it sounds. */
+  full: string
+  /** Its first letters, e.g. `wxm`; of Latin names of two words or more the first letters of the words. */
+  initials: string
+  /** Every reading worth finding it by, the best first: 单 is read shan as a surname and dan by whoever does not know. */
+  fulls: readonly string[]
+  allInitials: readonly string[]
+  /** Syllables apart, then the text: 李安 (li an) sorts before 连 (lian), and people of one name stay together. */
+  sort: string
+}
+
+const HAN = /\p{Script=Han}+/gu
+const MARKS = /\p{M}+/gu
+const NOT_LETTER = /[^a-z0-9]+/g
+const MAX_READINGS = 4
+// The longest Chinese personal name: a two-character surname and a given name of two (or a hyphenated pair of surnames).
+const LONGEST_NAME = 4
+
+/** Characters of given names that are honestly read in two ways, so both must find the person. Toneless. */
+const ALSO: Readonly<Record<string, string>> = { 乐: 'yue', 茜: 'xi', 晟: 'cheng', 曾: 'zeng', 覃: 'tan', 朝: 'zhao', 长: 'zhang', 行: 'hang', 都: 'du', 单: 'shan', 重: 'zhong' }
+/** First characters of compound surnames that change their reading although the character alone does not. */
+const COMPOUND = '万尉长子句'
+/** Where the library's surname table is wrong or knows no better. */
+const SURNAMES: Readonly<Record<string, readonly string[]>> = { 单于: ['chan', 'yu'] }
+
+const oddSurnames = new Map<string, boolean>()
+
+function isOddSurname(character: string): boolean {
+  let odd = oddSurnames.get(character)
+  if (odd === undefined) {
+    odd = COMPOUND.includes(character) || read(character, 'head')[0] !== read(character, 'off')[0]
+    oddSurnames.set(character, odd)
+  }
+  return odd
+}
+
+function read(han: string, surname: 'head' | 'off'): string[] {
+  return pinyin(han, { type: 'array', toneType: 'none', surname, v: true })
+}
+
+/** The readings of a run of Chinese characters, the best first; each is a list of syllables. */
+function readingsOf(han: string): string[][] {
+  const characters = [...han]
+  if (characters.length > LONGEST_NAME || !isOddSurname(characters[0] ?? '')) return variants(characters, [read(han, 'off')])
+  const fixed = SURNAMES[han.slice(0, 2)]
+  const asName = fixed ? [...fixed, ...read(han.slice(2), 'off')] : read(han, 'head')
+  return variants(characters, [asName, read(han, 'off')])
+}
+
+/** Adds the second readings of ambiguous characters and the other spellings of ü, up to a few. */
+function variants(characters: readonly string[], readings: string[][]): string[][] {
+  const out = readings.slice()
+  for (const [at, character] of characters.entries()) {
+    const syllable = readings[0]?.[at] ?? ''
+    const others = [ALSO[character], ...umlauts(syllable)]
+    for (const other of others) {
+      if (other === undefined || other === syllable) continue
+      for (const reading of out.slice(0, 2)) out.push(reading.with(at, other))
+    }
+  }
+  return out
+}
+
+function umlauts(syllable: string): string[] {
+  const vowel = syllable.indexOf('v')
+  if (vowel < 0) return []
+  return [syllable.replace('v', 'u'), ...(vowel === syllable.length - 1 ? [syllable.replace('v', 'yu')] : [])]
+}
+
+/** Reads a name or any other text. Takes 1–4 µs; holds on to no text, only to which single characters are odd surnames. */
+export function pinyinOf(name: string): Pinyin {
+  const text = normalise(name)
+  if (isAscii(text)) return latin('', text)
+  const runs = text.match(HAN)
+  if (runs === null) return unaccented(text)
+  if (runs[0] === text) return compose(readingsOf(text), text)
+  return compose(mixed(text), text)
+}
+
+function unaccented(text: string): Pinyin {
+  const plain = text.normalize('NFD').replace(MARKS, '')
+  return latin(plain.replace(NOT_LETTER, ''), plain)
+}
+
+/** Latin names: `sound` is the text without diacritics, '' when it has none, so that jose finds José. */
+function latin(sound: string, plain: string): Pinyin {
+  const words = plain.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '')
+  const initials = words.length < 2 ? '' : words.map((word) => word[0] ?? '').join('')
+  const letters = isAscii(initials) ? initials : ''
+  return { full: sound, initials: letters, fulls: sound === '' ? [] : [sound], allInitials: letters === '' ? [] : [letters], sort: plain }
+}
+
+/** Text of several scripts: each Chinese run in its best reading, every other word as it stands. */
+function mixed(text: string): string[][] {
+  const parts = text.split(/(\p{Script=Han}+)/u)
+  const best: string[] = []
+  for (const [at, part] of parts.entries()) {
+    if (at % 2 === 1) best.push(...(readingsOf(part)[0] ?? []))
+    else best.push(...part.normalize('NFD').replace(MARKS, '').split(NOT_LETTER))
+  }
+  return [best]
+}
+
+function compose(readings: readonly string[][], text: string): Pinyin {
+  const fulls: string[] = []
+  const allInitials: string[] = []
+  let sort = ''
+  for (const reading of readings) {
+    const syllables = reading.filter((syllable) => syllable !== '' && isAscii(syllable))
+    if (sort === '') sort = syllables.join(' ')
+    const full = syllables.join('')
+    const initials = syllables.map((syllable) => syllable[0]).join('')
+    if (full !== '' && fulls.length < MAX_READINGS && !fulls.includes(full)) fulls.push(full)
+    if (initials !== '' && allInitials.length < MAX_READINGS && !allInitials.includes(initials)) allInitials.push(initials)
+  }
+  return { full: fulls[0] ?? '', initials: allInitials[0] ?? '', fulls, allInitials, sort: `${sort} ${text}`.trim() }
+}
+
+/** What a text sorts by: Chinese by its pinyin among Latin letters, Latin by its lower case without diacritics. */
+export function sortKey(text: string): string {
+  return pinyinOf(text).sort
+}

@@ -1,0 +1,104 @@
+import type { Binder } from './binder.ts'
+import type { Column } from './layout.ts'
+import { all, any, found, type Reach } from './match.ts'
+import { pinyinOf } from './pinyin.ts'
+import { isAscii, VALUE_MARK, type Term } from './text.ts'
+
+/** A distance no match has. */
+/** The first rank of the second pass; exact matches rank below it. */
+export const TYPO_RANK = 10
+const FAR = 9
+const SHORTEST = 4
+const SHORTEST_GIVEN_NAME = 6
+const TWO_TYPOS_FROM = 8
+
+/** A predicate for rows that have every term, at least one of them misspelt, and their rank: 10 and the worst distance. */
+export interface Typo {
+  readonly predicate: string
+  readonly rank: string
+}
+
+/**
+ * The second pass of a text search: names one typo away from a word of 4 to 7 letters, or two from a longer one, by Damerau-Levenshtein
+ * distance; and Chinese names that sound like what was typed (王小名 for 王小明), the typo of everyone who types by pinyin. Null when no
+ * word is long enough, or no name may be searched. Rows the exact pass finds are left out.
+ */
+export function typoPass(reach: Reach, terms: readonly Term[], binder: Binder): Typo | null {
+  const names = nameColumns(reach)
+  if (names.length === 0) return null
+  const spellings = terms.map((term) => spellingOf(term))
+  if (spellings.every((spelling) => spelling === null)) return null
+  const exact = terms.map((term) => found(reach, term, binder))
+  const distances = terms.map((_, at) => {
+    const spelling = spellings[at]
+    const fuzzy = spelling ? `ELSE ${least(names.map((column) => distance(column, spelling, binder)))}` : `ELSE ${FAR}`
+    return `CASE WHEN coalesce(${exact[at]}, FALSE) THEN 0 ${fuzzy} END`
+  })
+  const worst = distances.length === 1 ? `${distances[0]}` : `greatest(${distances.join(', ')})`
+  return { predicate: all([`NOT coalesce(${all(exact)}, FALSE)`, `${worst} < ${FAR}`]), rank: `${TYPO_RANK} + ${worst}` }
+}
+
+/** A name is what has a pinyin; an entity without one has its single texts instead. */
+function nameColumns(reach: Reach): readonly Column[] {
+  const named = new Set(reach.columns.filter(({ use }) => use === 'pinyin').map(({ field }) => field))
+  const texts = reach.columns.filter(({ use, many, field }) => (use === 'text' && !many && (named.size === 0 || named.has(field))) || (use === 'pinyin' && named.has(field)))
+  return texts
+}
+
+interface Spelling {
+  readonly letters: string
+  readonly typos: number
+  /** Typed in Chinese: only the sound can match, and the sound itself is already a hit. */
+  readonly bySound: boolean
+}
+
+function spellingOf({ text }: Term): Spelling | null {
+  const bySound = !isAscii(text)
+  const letters = bySound ? pinyinOf(text).full : text
+  if (letters.length < SHORTEST || !/[a-z]/.test(letters)) return null
+  // Two typos in a sound typed as characters would be another name.
+  return { letters, typos: letters.length >= TWO_TYPOS_FROM && !bySound ? 2 : 1, bySound }
+}
+
+function least(distances: readonly string[]): string {
+  return distances.length === 1 ? `${distances[0]}` : `least(${distances.join(', ')})`
+}
+
+/** The smallest distance between the spelling and a word of the column, FAR when more than allowed. Null-safe. */
+function distance(column: Column, spelling: Spelling, binder: Binder): string {
+  if (column.use !== 'pinyin') return spelling.bySound ? `${FAR}` : wordDistance(column, spelling, binder)
+  return soundDistance(column, spelling, binder)
+}
+
+/**
+ * The cheap test that must hold before distances are computed (a thousand times dearer): the beginning or the end of the word is intact.
+ * With one typo in either half that is certain, with two it misses words damaged at both ends.
+ */
+function intact(column: Column, { letters, typos }: Spelling, binder: Binder): string {
+  const size = Math.ceil(letters.length / (typos + 1))
+  const tail = typos === 1 ? letters.slice(size) : letters.slice(-size)
+  const swapped = letters.slice(0, size - 1) + letters.slice(size, size + 1) + letters.slice(size - 1, size) + letters.slice(size + 1)
+  return any([letters.slice(0, size), tail, swapped].map((part) => `contains(${column.sql}, ${binder.text(part)})`))
+}
+
+function wordDistance(column: Column, spelling: Spelling, binder: Binder): string {
+  return ranked(column, spelling, binder, `string_split(${column.sql}, ' ')`)
+}
+
+/** Of a sound also the end counts, as long as what was typed give or take one: the given name alone. */
+function soundDistance(column: Column, spelling: Spelling, binder: Binder): string {
+  const { letters } = spelling
+  const readings = `string_split(${column.sql}, chr(${VALUE_MARK.charCodeAt(0)}))`
+  if (letters.length < SHORTEST_GIVEN_NAME) return ranked(column, spelling, binder, readings)
+  const ends = [-1, 0, 1].map((more) => `list_transform(${readings}, lambda r: right(r, ${letters.length + more}))`)
+  return ranked(column, spelling, binder, `flatten([${[readings, ...ends].join(', ')}])`)
+}
+
+function ranked(column: Column, spelling: Spelling, binder: Binder, words: string): string {
+  const { letters, typos, bySound } = spelling
+  const near = `lambda w: abs(length(w) - ${letters.length}) <= ${typos}`
+  const distances = `list_transform(list_filter(${words}, ${near}), lambda w: damerau_levenshtein(w, ${binder.text(letters)}))`
+  const nearest = `list_min(list_append(list_filter(${distances}, lambda d: d <= ${typos}), ${FAR}))`
+  const within = `CASE WHEN coalesce(${intact(column, spelling, binder)}, FALSE) THEN ${nearest} ELSE ${FAR} END`
+  return bySound ? `CASE WHEN coalesce(contains(${column.sql}, ${binder.text(letters)}), FALSE) THEN 0 ELSE ${within} END` : within
+}
