@@ -1,0 +1,63 @@
+import type { CountryCode } from 'libphonenumber-js/max'
+import type { Actor } from '../../kernel/work/types.ts'
+import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
+import { loadOrganisation } from './organisation.store.ts'
+import { personById } from './people.store.ts'
+
+/** A person's rights of this moment, for work they asked for that runs later; null for one who may not work here any more. */
+export async function actorOf(deps: IdentityDeps, personId: string): Promise<Actor | null> {
+  const c = contextOf(deps)
+  const person = await personById(c.db, c, personId)
+  if (!person || person.disabledAt !== null) return null
+  return {
+    ...{ personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: personId },
+    ...{ factorAt: null, locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch },
+  }
+}
+
+const REFRESH_MS = 1_000
+
+/** The person a ledger handle stands for. Colleagues are few, so all of them are kept; an unknown handle looks again, at most once a second. */
+export class PersonHandles {
+  readonly #deps: IdentityDeps
+  #known = new Map<string, string>()
+  #readAt = 0
+
+  constructor(deps: IdentityDeps) {
+    this.#deps = deps
+  }
+
+  async refresh(): Promise<void> {
+    this.#readAt = Date.now()
+    const rows = await this.#deps.db.query<{ id: string }>('SELECT id FROM person')
+    const { vault } = this.#deps
+    this.#known = new Map(rows.filter((r) => vault.hasOwnerKey(r.id)).map((r) => [vault.ownerKey(r.id).handle.toString('hex'), r.id]))
+  }
+
+  of(handle: Buffer): string | null {
+    const found = this.#known.get(handle.toString('hex')) ?? null
+    // The one who made the account a moment ago is shown from the next look on; a timeline does not wait for it.
+    if (!found && Date.now() - this.#readAt > REFRESH_MS) void this.refresh().catch(() => undefined)
+    return found
+  }
+}
+
+/** The organisation's country; the fallback stands until set-up is done. */
+export class HomeCountry {
+  readonly #deps: IdentityDeps
+  #country: CountryCode = 'US'
+
+  constructor(deps: IdentityDeps) {
+    this.#deps = deps
+  }
+
+  async refresh(): Promise<void> {
+    const c = contextOf(this.#deps)
+    const organisation = await loadOrganisation(c.db, c)
+    if (organisation) this.#country = organisation.country as CountryCode // checked against the library's list at set-up
+  }
+
+  get(): CountryCode {
+    return this.#country
+  }
+}
