@@ -30,6 +30,7 @@ const variables = {
   SEALBOOK_CUSTODIAN: { schema: z.enum(['key-file', 'passphrase']).default('key-file'), says: 'Who holds the root key when an instance is made: a key file, or a passphrase.' },
   SEALBOOK_ROOT_KEY_FILE: { schema: z.string().optional(), says: 'The key file. Default ~/.config/sealbook/<instanceId>.key; keep it on another device than HOME.' },
   SEALBOOK_PASSPHRASE_FILE: { schema: z.string().optional(), says: 'A file whose first line is the passphrase (custodian passphrase).' },
+  SEALBOOK_REQUESTS_PER_MINUTE: { schema: z.coerce.number().int().min(10).max(10_000_000).default(6000), says: 'Requests one credential (or one network, signed out) may make in a minute.' },
   SEALBOOK_LOG_LEVEL: { schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'), says: 'How much is logged. Values of records are never logged at any level.' },
 } as const
 
@@ -45,6 +46,7 @@ export interface Config {
   readonly custodian: 'key-file' | 'passphrase'
   readonly rootKeyFile: string | null
   readonly passphraseFile: string | null
+  readonly requestsPerMinute: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -73,6 +75,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     custodian: value('SEALBOOK_CUSTODIAN'),
     rootKeyFile: value('SEALBOOK_ROOT_KEY_FILE') ?? null,
     passphraseFile: value('SEALBOOK_PASSPHRASE_FILE') ?? null,
+    requestsPerMinute: value('SEALBOOK_REQUESTS_PER_MINUTE'),
     logLevel: value('SEALBOOK_LOG_LEVEL'),
   }
   if (config.databaseUrl && !config.databaseAdminUrl) faults.push('SEALBOOK_DATABASE_URL needs SEALBOOK_DATABASE_ADMIN_URL, a role that may migrate')

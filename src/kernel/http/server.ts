@@ -77,7 +77,7 @@ function requestIdOf(request: { headers: Record<string, string | string[] | unde
 }
 
 function checkHost(hosts: ReadonlySet<string>, request: FastifyRequest): void {
-  const host = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase()
   if (!hosts.has(host)) throw new Problem('invalid', { errors: [{ path: 'Host', code: 'unknown-host' }] })
 }
 

@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss'
-import { clientOptions, type Db, type DbConfig, type Tx } from '../db/index.ts'
+import { clientOptions, openDb, type DbConfig, type Tx } from '../db/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
 
 export interface Jobs {
@@ -24,21 +24,23 @@ const RETRIES = 3
 const LONGEST_JOB_SECONDS = 4 * 3600
 
 /** The queue's own tables belong to the migrating role; the restricted role may work with their rows only. */
-async function install(options: JobsOptions, admin: Db): Promise<void> {
+async function install(options: JobsOptions): Promise<void> {
   const boss = new PgBoss({ ...clientOptions(options.admin, 'sealbook-jobs-setup'), schema: SCHEMA, supervise: false, schedule: false, max: 1 })
   boss.on('error', (e) => options.log.error({ component: 'jobs', ...errorFields(e) }, 'setting up the job queue'))
   await boss.start()
   for (const queue of options.queues) await boss.createQueue(queue, { retryLimit: RETRIES, expireInSeconds: LONGEST_JOB_SECONDS, deleteAfterSeconds: 86_400 })
   await boss.stop({ graceful: false })
+  const admin = openDb(options.admin, { name: 'sealbook-jobs-grants', max: 1 })
   const role = `"${options.appRole.replaceAll('"', '""')}"`
   await admin.query(`GRANT USAGE ON SCHEMA ${SCHEMA} TO ${role}`)
   await admin.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${role}`)
   await admin.query(`GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${SCHEMA} TO ${role}`)
+  await admin.close()
 }
 
 /** Starts the job queue (pg-boss). Throws what the database throws. */
-export async function openJobs(options: JobsOptions, admin: Db): Promise<Jobs> {
-  await install(options, admin)
+export async function openJobs(options: JobsOptions): Promise<Jobs> {
+  await install(options)
   const boss = new PgBoss({ ...clientOptions(options.app, 'sealbook-jobs'), schema: SCHEMA, migrate: false, createSchema: false, schedule: false, persistWarnings: false, max: 3 })
   boss.on('error', (e) => options.log.warn({ component: 'jobs', ...errorFields(e) }, 'the job queue lost its database; it goes on by itself'))
   await boss.start()

@@ -1,6 +1,6 @@
-import { findColumns, tail4Of, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type PhoneValue } from '../../kernel/entity/index.ts'
+import { findColumns, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type PhoneValue } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
-import { normalise, pinyinOf, sortKey, type LensRow, type LensTable } from '../../kernel/lens/index.ts'
+import { normalise, pinyinOf, sortKey, tail4, type LensRow, type LensTable } from '../../kernel/lens/index.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
 import { ALL } from '../access/index.ts'
 import { cachedRow, openRow } from './open.ts'
@@ -24,25 +24,34 @@ export type Shown = Readonly<Record<string, string | null>>
 
 type Value = LensRow['values'][number]
 
-function derived(use: FindColumn['use'], texts: readonly string[]): string[] {
-  if (use === 'pinyin') return texts.map((t) => pinyinOf(t).pinyin)
-  if (use === 'initials') return texts.map((t) => pinyinOf(t).initials)
-  if (use === 'sort') return texts.map(sortKey)
-  return texts.map(normalise)
+/** Texts by field as the lens reads them: a link stands for the name it is shown by. */
+function textsFor(f: Field, record: AnyRecord, field: string, shown: Shown): string[] {
+  if (f.ref) return shown[field] ? [shown[field]] : []
+  return f.kind === 'phone' ? (record[field] as PhoneValue[]).map((p) => p.value ?? p.digits) : textsOf(f, record[field])
 }
 
-function cell(column: FindColumn, f: Field | undefined, record: AnyRecord, shown: Shown): Value {
-  const value = record[column.field]
-  if (column.use === 'plain' || !f) return (value ?? null) as Value // plain columns hold text, times and flags
-  if (column.use === 'tail4') return (value as PhoneValue[]).map(tail4Of)
-  const texts = f.ref ? [shown[column.field] ?? ''].filter(Boolean) : textsOf(f, value)
-  const all = derived(column.use, texts)
+function cell(column: FindColumn, f: Field | undefined, record: AnyRecord, texts: readonly string[]): Value {
+  if (column.use === 'plain' || !f) return (record[column.field] ?? null) as Value // plain columns hold text, times and flags
+  if (texts.length === 0) return null
+  if (column.use === 'pinyin') return [...new Set(texts.flatMap((t) => pinyinOf(t).fulls))]
+  if (column.use === 'initials') return [...new Set(texts.flatMap((t) => pinyinOf(t).allInitials))]
+  if (column.use === 'sort') return sortKey(texts[0] ?? '') || null
+  const all = texts.flatMap((t) => (column.use === 'tail4' ? (tail4(t) ?? []) : normalise(t))).filter(Boolean)
   return column.many ? all : (all[0] ?? null)
 }
 
 /** The lens row of a record. Sensitive custom fields never reach the lens. */
 export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custom: readonly CustomFieldWords[]): LensRow {
-  const values = columns(entity).map((c) => cell(c, entity.fields[c.field], record, shown))
+  const texts = new Map<string, string[]>()
+  const textsOnce = (field: string, f: Field | undefined): string[] => {
+    let list = texts.get(field)
+    if (!list) texts.set(field, (list = f ? textsFor(f, record, field, shown) : []))
+    return list
+  }
+  const values = columns(entity).map((c) => {
+    const f = entity.fields[c.field]
+    return cell(c, f, record, c.use === 'plain' ? [] : textsOnce(c.field, f))
+  })
   const extra = custom.flatMap((w) => {
     const value = record.custom[w.key]
     if (w.class === 'sensitive' || w.find.length === 0 || value === undefined || value === null) return []

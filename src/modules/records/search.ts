@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lengthPrefixed, Problem, uuidText } from '../../kernel/base/index.ts'
 import { exactForm, snake, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
-import type { Condition } from '../../kernel/lens/types.ts'
+import type { Condition, LensKey } from '../../kernel/lens/types.ts'
 import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import { checkFields, checkSort, checkWhere, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
@@ -89,7 +89,7 @@ const cursorLabel = (reading: Reading, entity: Entity, body: SearchBody): string
 
 interface CursorState {
   before?: string
-  after?: (string | number | boolean | null)[]
+  after?: LensKey
 }
 
 function readCursor(reading: Reading, label: string, cursor: string | undefined): CursorState {
@@ -131,17 +131,16 @@ async function fromLens(reading: Reading, slice: Slice, q: Checked, state: Curso
     ...(q.where ? { where: q.where } : {}),
     ...(q.text ? { text: q.text } : {}),
     sort: q.sort,
-    limit: q.limit + 1,
+    limit: q.limit,
     count: q.count,
     ...(state.after ? { after: state.after } : {}),
   })
   if (!answer.complete && q.text) throw new Problem('lens-warming')
-  const ids = answer.ids.slice(0, q.limit)
+  const { ids } = answer
   // The lens only proposes: rows are read again through the SQL rule, so authority stays in the database.
   const rows = ids.length === 0 ? [] : await slice.store.page(reading.sql, { scope: q.scope, ids, limit: ids.length })
   const byId = new Map(rows.map((r) => [r.id, r]))
-  const next = answer.ids.length > q.limit && answer.keys ? { after: answer.keys[q.limit - 1] as (string | number | boolean | null)[] } : null
-  return { rows: ids.flatMap((id) => byId.get(id) ?? []), next, count: answer.count, complete: answer.complete }
+  return { rows: ids.flatMap((id) => byId.get(id) ?? []), next: answer.lastKey ? { after: answer.lastKey } : null, count: answer.count, complete: answer.complete }
 }
 
 function shown(entity: Entity, record: AnyRecord, reading: Reading, deps: RecordsDeps, fields: string[] | null): RecordView | Partial<RecordView> {

@@ -1,0 +1,250 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:https'
+import { join } from 'node:path'
+import type { CountryCode } from 'libphonenumber-js/max'
+import { Refusal } from './kernel/base/index.ts'
+import { writeServerJson, removeServerJson } from './kernel/base/home.ts'
+import type { Config } from './kernel/config/index.ts'
+import { collectMigrations, type Migration } from './kernel/db/index.ts'
+import type { Entity } from './kernel/entity/index.ts'
+import { buildServer, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
+import { openJobs } from './kernel/jobs/index.ts'
+import { openLedger, type Ledger } from './kernel/ledger/index.ts'
+import { openLens, type Lens } from './kernel/lens/index.ts'
+import { errorFields, openLog, type Log } from './kernel/log/index.ts'
+import type { Module } from './kernel/module.ts'
+import { hostsOf, openTls, type Tls } from './kernel/tls/index.ts'
+import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index.ts'
+import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
+import { openInstance, type Instance, type Progress } from './instance.ts'
+import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, permissionsOf, roleRegistry } from './modules/access/index.ts'
+import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
+import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
+import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
+import { doctorModule } from './modules/doctor/index.ts'
+import { exportsModule } from './modules/exports/index.ts'
+import { createAuthenticator, explain, identityModule, peopleSource, placeOf, purgeSessions, type IdentityDeps } from './modules/identity/index.ts'
+import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
+import { importsModule } from './modules/imports/index.ts'
+import { keysModule } from './modules/keys/index.ts'
+import { fillLens, lensTable, purgeUndo, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
+import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
+import { systemModule } from './modules/system/index.ts'
+import { trail } from './modules/trail/index.ts'
+
+/** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
+export const ENTITIES: readonly Entity[] = [Company, Contact]
+
+export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
+
+export interface RunningApp {
+  url: string
+  pid: number
+  caFile: string
+  caSha256: string
+  /** One-time set-up link while there is no owner; the secret is in the fragment, which no server and no log sees. */
+  setupUrl: string | null
+  posture: Finding[]
+  stop(): Promise<void>
+}
+
+/** Everything the modules are made of. */
+interface Parts {
+  config: Config
+  vault: OpenedVault
+  db: Instance['db']
+  ledger: Ledger
+  lens: Lens
+  identity: IdentityDeps
+  records: RecordsDeps
+  slices: { company: Slice; contact: Slice }
+  customFields: CustomFields
+  runs: Runs
+  authenticator: Authenticator
+  migrations: readonly Migration[]
+  country(): CountryCode
+  describe(): object
+}
+
+const registry = roleRegistry(BUILT_IN_ROLES, ENTITIES)
+const nouns = (): string[] => ENTITIES.map((e) => e.name)
+
+/** The product, in the order of the menu. */
+function modulesOf(p: Parts): Module[] {
+  return [
+    systemModule({ version: VERSION, lens: p.lens, ledger: p.ledger, authenticator: p.authenticator, databaseUp: async () => p.db.query('SELECT 1').then(() => true, () => false), describe: p.describe }),
+    identityModule(p.identity),
+    accessModule({ vault: p.vault, ledger: p.ledger, registry, people: peopleSource(p.identity) }),
+    contactsModule(p.records, p.slices.contact),
+    companiesModule(p.records, p.slices.company),
+    customFieldsModule(p.customFields, nouns),
+    importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
+    exportsModule(p.records, p.runs),
+    trail,
+    keysModule({ config: p.config, vault: p.vault }),
+    doctorModule({ config: p.config, vault: p.vault, sql: p.db, ledger: p.ledger, entities: ENTITIES, migrations: p.migrations }),
+    { name: 'records', routes: [undoRoute(p.records)] },
+  ]
+}
+
+interface Mounted {
+  routes: (Route | PublicRoute)[]
+  permissions: Record<string, string>
+}
+
+/** Collects what the modules declare; a role or route that names something nobody declares stops the boot. */
+function mount(modules: readonly Module[]): Mounted {
+  const permissions = Object.assign({}, ...modules.map((m) => m.permissions ?? {})) as Record<string, string> // only such maps go in
+  checkRolePermissions(registry, Object.keys(permissions))
+  return { routes: modules.flatMap((m) => [...(m.publicRoutes ?? []), ...(m.routes ?? [])]), permissions }
+}
+
+/** Stands for a part that is not there while the code is only described; touching it in earnest is a fault. */
+function absent<T>(): T {
+  const stub: unknown = new Proxy(() => undefined, {
+    get: (_t, key) => (key === Symbol.toPrimitive || key === 'then' ? undefined : stub),
+    apply: () => stub,
+  })
+  return stub as T // never used as one: handlers are not called
+}
+
+export interface AppDescription {
+  version: string
+  entities: readonly Entity[]
+  routes: readonly (Route | PublicRoute)[]
+  permissions: Readonly<Record<string, string>>
+  roles: { name: string; title: { en: string; zh: string }; permissions: string[] }[]
+}
+
+/** Routes, entities, permissions and roles from the code alone; nothing is opened. */
+export function describeApp(): AppDescription {
+  const slices = { company: companySlice(), contact: contactSlice(() => 'US') }
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), records: absent(), customFields: new CustomFields(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
+  return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
+}
+
+interface Opened {
+  parts: Parts
+  work: WorkDeps
+  mounted: Mounted
+}
+
+async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
+  const { vault, db, database } = instance
+  const late: { handles?: PersonHandles } = {}
+  const ledger = await openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null })
+  undo.push(() => ledger.close())
+  const lens = await openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log })
+  undo.push(() => lens.close())
+  const jobs = await openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: Object.values(RUN_QUEUES), log })
+  undo.push(() => jobs.stop())
+  const identity: IdentityDeps = { db, vault, ledger, registry }
+  late.handles = new PersonHandles(identity)
+  await late.handles.refresh()
+  const home = new HomeCountry(identity)
+  await home.refresh()
+  const customFields = new CustomFields()
+  await customFields.load(db, vault)
+  const country = (): CountryCode => home.get()
+  const slices = { company: companySlice(), contact: contactSlice(country) }
+  const records: RecordsDeps = {
+    slices: new Map(Object.entries(slices)),
+    customFields: (entity) => customFields.of(entity),
+    place: placeOf(identity),
+    explain: explain(identity),
+  }
+  const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
+  const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id) => actorOf(identity, id) })
+  const parts: Parts = { config, vault, db, ledger, lens, identity, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const mounted = mount(modulesOf(parts))
+  const description = openApi(mounted.routes, VERSION)
+  return { parts, work, mounted }
+}
+
+/** DuckDB's share: 600 MB hold a million contacts. */
+const LENS_MEMORY_MB = 1200
+const HOUR_MS = 3_600_000
+
+async function listen(app: Awaited<ReturnType<typeof buildServer>>, config: Config): Promise<number> {
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    const code = (error as { code?: string }).code
+    if (code === 'EADDRINUSE') throw new Refusal('port-taken', `Port ${config.port} on ${config.host} is taken: stop what uses it or set SEALBOOK_PORT; nothing was changed.`, 4, error)
+    if (code === 'EACCES') throw new Refusal('port-refused', `Port ${config.port} needs more rights than this user has: set SEALBOOK_PORT to 1024 or above.`, 4, error)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new Refusal('host-unusable', `This machine has no address ${config.host}: correct SEALBOOK_HOST.`, 4, error)
+    throw error
+  }
+  const address = app.server.address()
+  return typeof address === 'object' && address ? address.port : config.port
+}
+
+/** Small work that comes round again while the server runs. */
+function keepTidy(opened: Opened, log: Log): () => void {
+  const { db } = opened.parts
+  const round = (): void => {
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), purgeSessions(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+  }
+  const timer = setInterval(round, HOUR_MS)
+  timer.unref()
+  round()
+  return () => clearInterval(timer)
+}
+
+async function serve(config: Config, opened: Opened, tls: Tls, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<number> {
+  const app = await buildServer(
+    { tls: tls.options(), hosts: hostsOf(config.origin), trustedProxies: config.trustedProxies, requestsPerMinute: config.requestsPerMinute, permissions: new Set(Object.keys(opened.mounted.permissions)), log },
+    { work: opened.work, authenticator: opened.parts.authenticator },
+    opened.mounted.routes,
+  )
+  const port = await listen(app, config)
+  undo.push(() => app.close())
+  tls.keepFresh(app.server as unknown as Server) // built with TLS options
+  return port
+}
+
+/** Opens everything in the order of the house and serves it. What was opened is closed again when a later part is refused. */
+export async function startApp(config: Config, options: { demo?: boolean; progress: Progress }): Promise<RunningApp> {
+  if (options.demo) throw new Refusal('demo-unavailable', 'The demonstration company comes with the nouns of the daily CRM; start without --demo.', 2)
+  const undo: (() => Promise<unknown> | unknown)[] = []
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const log = openLog(config)
+    const instance = await openInstance(config, log, options.progress)
+    undo.push(() => instance.close())
+    options.progress('Opening ledger, search and jobs', '正在打开账本、检索与任务')
+    const opened = await openParts(config, instance, log, undo)
+    const { vault, runs } = opened.parts
+    const tls = await openTls({ home: config.home, origin: config.origin, seal: (b) => vault.sealInstance('tls-authority', b), open: (b) => vault.openInstance('tls-authority', b), onIssued: (what, why) => log.info({ component: 'tls', name: what, code: why }, 'certificate made') })
+    undo.push(() => tls.close())
+    const port = await serve(config, opened, tls, log, undo)
+    const url = config.origin ?? `https://localhost:${port}`
+    undo.push(keepTidy(opened, log))
+    warmLens(opened, log, undo)
+    await runs.start()
+    const { custodians } = vault.status()
+    const posture = keyPosture(config, vault.instanceId, custodians)
+    const setupUrl = null
+    const server = { event: 'ready' as const, url, pid: process.pid, caFile: tls.caFile, caSha256: tls.caSha256, setupUrl }
+    writeServerJson(config.home, server)
+    undo.push(() => removeServerJson(config.home))
+    return { ...server, posture, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function warmLens(opened: Opened, log: Log, undo: (() => Promise<unknown> | unknown)[]): void {
+  let stopped = false
+  const { db, vault, lens, records } = opened.parts
+  const filling = fillLens({ db, vault, lens, log, records }, () => stopped).catch((error: unknown) => log.error({ component: 'lens', ...errorFields(error) }, 'filling the lens broke off'))
+  undo.push(async () => {
+    stopped = true
+    await filling
+  })
+}
+
