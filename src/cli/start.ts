@@ -1,0 +1,55 @@
+import type { RunningApp } from '../app.ts'
+import { findingLines } from './findings.ts'
+import { toStderr, toStdout } from './output.ts'
+import type { Given, Outcome, Terminal, Verb } from './verb.ts'
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function toldToStop(terminal: Terminal): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false
+    const onSignal = (): void => {
+      if (told) process.exit(1)
+      told = true
+      terminal.progress('Stopping; once more ends it at once', '正在停止；再次中断将立即结束')
+      resolve()
+    }
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
+  })
+}
+
+function banner(terminal: Terminal, app: RunningApp): string[] {
+  const setup = app.setupUrl ? [terminal.say(`Set up (once):  ${app.setupUrl}`, `首次设置（仅一次）：${app.setupUrl}`)] : []
+  return [
+    '',
+    terminal.say(`Sealbook is ready:  ${app.url}`, `密客已就绪：${app.url}`),
+    ...setup,
+    terminal.say(`Authority:  ${app.caFile}`, `证书颁发机构：${app.caFile}`),
+    terminal.say(`  SHA-256 ${app.caSha256}`, `  SHA-256 ${app.caSha256}`),
+    ...findingLines(terminal, app.posture.filter((f) => f.level === 'red'), process.stderr.isTTY === true),
+  ]
+}
+
+async function run(terminal: Terminal, given: Given): Promise<Outcome> {
+  const [{ loadConfig }, { startApp }] = await Promise.all([import('../kernel/config/index.ts'), import('../app.ts')])
+  const config = loadConfig(terminal.env)
+  const stopping = toldToStop(terminal)
+  const app = await startApp(config, { demo: given.has('demo'), progress: terminal.progress })
+  for (const line of banner(terminal, app)) terminal.json ? toStderr(line) : toStdout(`${line}\n`)
+  const { url, pid, caFile, caSha256, setupUrl } = app
+  // Printed here and not at the end: this document is the sign that the server is up.
+  if (terminal.json) toStdout(`${JSON.stringify({ event: 'ready', url, pid, caFile, caSha256, setupUrl })}\n`)
+  await stopping
+  await app.stop()
+  terminal.progress('Stopped', '已停止')
+  return { document: undefined, text: '' }
+}
+
+export const verbs: readonly Verb[] = [
+  {
+    name: 'start',
+    says: ['start the server in the foreground', '在前台启动服务器'],
+    flags: { demo: { says: ['fill a new instance with invented people', '为新实例填充虚构数据'] } },
+    run,
+  },
+]
