@@ -85,6 +85,7 @@ function custom(field: string, op: LensOp, value: unknown, { layout, binder }: C
   }
   const rows = `SELECT "row" FROM ${layout.customTable} WHERE field = ${binder.text(field.slice(CUSTOM_PREFIX.length))}`
   if (op === 'isEmpty') return `${ID} ${value === false ? '' : 'NOT '}IN (${rows} AND ${HAS_VALUE})`
+  if (op === 'between' && Array.isArray(value) && value.every(isBlank)) return `${ID} IN (${rows} AND ${HAS_VALUE})`
   if ((op === 'eq' || op === 'ne') && isBlank(value)) return `${ID} ${op === 'eq' ? 'NOT ' : ''}IN (${rows} AND ${HAS_VALUE})`
   // Flags are kept as 0 and 1.
   if (typeof value === 'boolean') return custom(field, op, Number(value), { layout, binder, guarded: false })

@@ -8,12 +8,7 @@ import { search } from './search.ts'
 import { Table } from './table.ts'
 import { MAX_VERSION } from './versions.ts'
 import { Writer } from './writer.ts'
-import type { Lens, LensAnswer, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
-
-/** The part of the log the lens uses. It is told kinds of errors and counts, never a value. */
-export interface LensLog {
-  error(fields: Readonly<Record<string, string | number>>, message: string): void
-}
+import type { Lens, LensAnswer, LensLog, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
 
 export interface LensOptions {
   readonly tables: readonly LensTable[]

@@ -1,6 +1,6 @@
-export { openLens, type LensLog, type LensOptions } from './engine.ts'
+export { openLens, type LensOptions } from './engine.ts'
 export { lensRow } from './project.ts'
 export { pinyinOf, sortKey, type Pinyin } from './pinyin.ts'
 export { isAscii, normalise, tail4, termsOf, VALUE_MARK, type Term } from './text.ts'
 export { MAX_VERSION } from './versions.ts'
-export type { Condition, Lens, LensAnswer, LensColumn, LensKey, LensOp, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
+export type { Condition, Lens, LensAnswer, LensColumn, LensKey, LensLog, LensOp, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'

@@ -96,21 +96,25 @@ function membership(target: Target, values: readonly Scalar[], binder: Binder): 
 
 function between(target: Target, value: unknown, binder: Binder): string {
   if (!Array.isArray(value) || value.length !== 2) throw invalid(target.field, 'value-type')
-  const [from, to]: unknown[] = value
-  const parts = [...(from === null || from === undefined ? [] : [{ sign: '>=', bound: from }]), ...(to === null || to === undefined ? [] : [{ sign: '<=', bound: to }])]
-  if (parts.length === 0) return `${target.sql} IS NOT NULL`
-  return inSomeValue(target, (sql) => parts.map(({ sign, bound }) => `${sql} ${sign} ${boundary(target, bound, binder)}`).join(' AND '))
+  const ends: unknown[] = value
+  const tests = ends.flatMap((end, at) => {
+    const bound = boundary(target, end, binder)
+    return bound === null ? [] : [`${at === 0 ? '>=' : '<='} ${bound}`]
+  })
+  if (tests.length === 0) return `${target.sql} IS NOT NULL`
+  return inSomeValue(target, (sql) => tests.map((test) => `${sql} ${test}`).join(' AND '))
 }
 
 function ordered(target: Target, sign: string, value: unknown, binder: Binder): string {
-  return inSomeValue(target, (sql) => `${sql} ${sign} ${boundary(target, value, binder)}`)
+  const bound = boundary(target, value, binder)
+  // Nothing is before or after nothing.
+  return bound === null ? 'FALSE' : inSomeValue(target, (sql) => `${sql} ${sign} ${bound}`)
 }
 
-function boundary(target: Target, value: unknown, binder: Binder): string {
+function boundary(target: Target, value: unknown, binder: Binder): string | null {
   if (target.type === 'uuid' || target.type === 'boolean') throw invalid(target.field, 'op-not-supported')
   const bound = scalar(target, value)
-  // Nothing is before or after nothing: compare with NULL, which is never true.
-  return bound === null ? 'NULL' : bind(target, bound, binder)
+  return bound === null ? null : bind(target, bound, binder)
 }
 
 /** Applies a test to the value, or to each value of a `many` column in turn. */

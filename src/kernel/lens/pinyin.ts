@@ -10,7 +10,7 @@ export interface Pinyin {
   /** Every reading worth finding it by, the best first: 单 is read shan as a surname and dan by whoever does not know. */
   fulls: readonly string[]
   allInitials: readonly string[]
-  /** Syllables apart, then the text: 李安 (li an) sorts before 连 (lian), and people of one name stay together. */
+  /** Syllables apart, then two spaces and the text: 李安 (li an) sorts before 李安安 and that before 连 (lian), and people of one name stay together. */
   sort: string
 }
 
@@ -25,15 +25,19 @@ const LONGEST_NAME = 4
 const ALSO: Readonly<Record<string, string>> = { 乐: 'yue', 茜: 'xi', 晟: 'cheng', 曾: 'zeng', 覃: 'tan', 朝: 'zhao', 长: 'zhang', 行: 'hang', 都: 'du', 单: 'shan', 重: 'zhong' }
 /** First characters of compound surnames that change their reading although the character alone does not. */
 const COMPOUND = '万尉长子句'
-/** Where the library's surname table is wrong or knows no better. */
-const SURNAMES: Readonly<Record<string, readonly string[]>> = { 单于: ['chan', 'yu'] }
+/** Where the library's surname table is wrong, or knows only the simplified character. */
+const SURNAMES: Readonly<Record<string, readonly string[]>> = {
+  ...{ 单于: ['chan', 'yu'], 單于: ['chan', 'yu'], 尉遲: ['yu', 'chi'], 長孫: ['zhang', 'sun'], 萬俟: ['mo', 'qi'], 樂正: ['yue', 'zheng'], 澹臺: ['tan', 'tai'] },
+  ...{ 區: ['ou'], 單: ['shan'], 員: ['yun'], 繆: ['miao'], 蓋: ['ge'], 樂: ['yue'] },
+}
+const SURNAME_HEADS = new Set(Object.keys(SURNAMES).map((surname) => surname.slice(0, 1)))
 
 const oddSurnames = new Map<string, boolean>()
 
 function isOddSurname(character: string): boolean {
   let odd = oddSurnames.get(character)
   if (odd === undefined) {
-    odd = COMPOUND.includes(character) || read(character, 'head')[0] !== read(character, 'off')[0]
+    odd = COMPOUND.includes(character) || SURNAME_HEADS.has(character) || read(character, 'head')[0] !== read(character, 'off')[0]
     oddSurnames.set(character, odd)
   }
   return odd
@@ -47,8 +51,8 @@ function read(han: string, surname: 'head' | 'off'): string[] {
 function readingsOf(han: string): string[][] {
   const characters = [...han]
   if (characters.length > LONGEST_NAME || !isOddSurname(characters[0] ?? '')) return variants(characters, [read(han, 'off')])
-  const fixed = SURNAMES[han.slice(0, 2)]
-  const asName = fixed ? [...fixed, ...read(han.slice(2), 'off')] : read(han, 'head')
+  const fixed = SURNAMES[han.slice(0, 2)] ?? SURNAMES[han.slice(0, 1)]
+  const asName = fixed ? [...fixed, ...read(han.slice(fixed.length), 'off')] : read(han, 'head')
   return variants(characters, [asName, read(han, 'off')])
 }
 
@@ -118,7 +122,7 @@ function compose(readings: readonly string[][], text: string): Pinyin {
     if (full !== '' && fulls.length < MAX_READINGS && !fulls.includes(full)) fulls.push(full)
     if (initials !== '' && allInitials.length < MAX_READINGS && !allInitials.includes(initials)) allInitials.push(initials)
   }
-  return { full: fulls[0] ?? '', initials: allInitials[0] ?? '', fulls, allInitials, sort: `${sort} ${text}`.trim() }
+  return { full: fulls[0] ?? '', initials: allInitials[0] ?? '', fulls, allInitials, sort: sort === '' ? text : `${sort}  ${text}` }
 }
 
 /** What a text sorts by: Chinese by its pinyin among Latin letters, Latin by its lower case without diacritics. */

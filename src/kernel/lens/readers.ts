@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from '@duckdb/node-api'
 import { Problem } from '../base/index.ts'
 import { kindOf } from './problems.ts'
-import type { LensLog } from './engine.ts'
+import type { LensLog } from './types.ts'
 
 /** No question of a person may hold a reader longer; it is interrupted and answered with lens-unavailable. */
 const LONGEST_QUERY_MS = 10_000
@@ -38,7 +38,7 @@ export class Readers {
       return reader.getRows()
     } catch (error) {
       const kind = kindOf(error)
-      this.#log.error({ kind }, 'lens query failed')
+      this.#log.error({ component: 'lens', errorType: kind }, 'lens query failed')
       throw new Problem(this.#closed ? 'shutting-down' : kind === 'Out of Memory' || kind === 'INTERRUPT' ? 'lens-unavailable' : 'internal')
     } finally {
       clearTimeout(timer)

@@ -32,7 +32,7 @@ export type LensOp = 'eq' | 'ne' | 'in' | 'lt' | 'lte' | 'gt' | 'gte' | 'contain
 /**
  * The closed condition language after the gate has checked every field of it; also what a policy's row scope compiles to. Two-valued: an
  * empty field equals nothing, contains nothing and is neither before nor after anything, so `ne` holds for it and `not` is the exact
- * complement. `eq` null (or '') is isEmpty; isEmpty false is its opposite; null among the values of `in` is empty; a null end of `between`
+ * complement. `eq` null (or '') is isEmpty; isEmpty false is its opposite; null among the values of `in` is empty; an empty end of `between`
  * is open. Of a field of several values a comparison holds when it holds for one of them, and `ne` when eq does not. `{ and: [] }` is
  * everything, `{ or: [] }` nothing. Fields are the entity's, or `id`, or `custom.KEY`.
  */
@@ -93,4 +93,9 @@ export interface Lens {
   setComplete(entity: string, total: number): void
   status(): { rows: number; total: number; complete: boolean }
   close(): Promise<void>
+}
+
+/** The part of the log the lens uses. It is told kinds of errors and counts, never a value. */
+export interface LensLog {
+  error(fields: Readonly<Record<string, string | number>>, message: string): void
 }

@@ -1,8 +1,7 @@
 import { Problem } from '../base/index.ts'
-import type { LensLog } from './engine.ts'
 import { kindOf } from './problems.ts'
 import type { Change, Table } from './table.ts'
-import type { LensRemoval, LensRow } from './types.ts'
+import type { LensLog, LensRemoval, LensRow } from './types.ts'
 
 /** Rows of one transaction: at 40,000 rows a second a batch stays under 50 ms, and a search never waits for one. */
 const BATCH_ROWS = 2_000
@@ -94,7 +93,7 @@ export class Writer {
 
   #fail(job: Job, error: unknown): void {
     job.table.damaged = true
-    this.#log.error({ kind: kindOf(error), entity: job.table.layout.entity, rows: sizeOf(job) }, 'lens write failed')
+    this.#log.error({ component: 'lens', errorType: kindOf(error), entity: job.table.layout.entity, count: sizeOf(job) }, 'lens write failed')
     job.reject(new Problem('lens-unavailable'))
   }
 }
