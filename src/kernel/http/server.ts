@@ -106,6 +106,7 @@ export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: 
   app.addHook('onResponse', async (request, reply) => {
     options.log.debug({ requestId: request.id, method: request.method, route: request.routeOptions.url ?? '', status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
   })
+  acceptEmptyJson(app)
   await app.register(fastifyCookie)
   await app.register(fastifyMultipart, { limits: { files: 1, fields: 20, fieldSize: 20_000, fileSize: 2 ** 31 } })
   await app.register(fastifyRateLimit, {
@@ -119,6 +120,16 @@ export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: 
   })
   for (const route of routes) mount(app, deps, route)
   return app
+}
+
+/** A DELETE that names JSON and sends nothing is a request without a body, not a malformed one. Keys that would reach a prototype are refused. */
+function acceptEmptyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parse(request, body as string, done)
+  })
 }
 
 /** One budget per credential, else per network: an IPv6 client owns its whole /64. */

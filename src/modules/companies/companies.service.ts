@@ -2,23 +2,29 @@ import { normalise } from '../../kernel/lens/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { Problem } from '../../kernel/base/index.ts'
 import { rowCondition } from '../access/index.ts'
-import { createRecord, type RecordsDeps, type Slice } from '../records/index.ts'
+import { createRecord, openRows, type RecordsDeps, type Slice } from '../records/index.ts'
 import { Company } from './companies.entity.ts'
 
+const PER_QUESTION = 100
+
 /** Companies of these names the actor may see, by normalised name. Names have no index at rest, so this asks the lens. Throws Problem lens-warming. */
-export async function companiesNamed(desk: Desk, names: readonly string[]): Promise<Map<string, string>> {
+export async function companiesNamed(desk: Desk, slice: Slice, names: readonly string[]): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const name of new Set(names.map(normalise))) {
-    const answer = await desk.lens.search({ entity: Company.name, scope: rowCondition(desk.actor, Company, 'read'), where: { field: 'name', op: 'eq', value: name }, sort: [], limit: 1, count: false })
+  const wanted = [...new Set(names.map(normalise))]
+  for (let at = 0; at < wanted.length; at += PER_QUESTION) {
+    const value = wanted.slice(at, at + PER_QUESTION)
+    // Two companies may have one name; the oldest is taken, so that a second import finds what the first one made.
+    const answer = await desk.lens.search({ entity: Company.name, scope: rowCondition(desk.actor, Company, 'read'), where: { field: 'name', op: 'in', value }, sort: [{ field: 'createdAt', direction: 'desc' }], limit: 1000, count: false })
     if (!answer.complete) throw new Problem('lens-warming')
-    if (answer.ids[0]) found.set(name, answer.ids[0])
+    const rows = await slice.store.page(desk.sql, { scope: rowCondition(desk.actor, Company, 'read'), ids: answer.ids, limit: answer.ids.length })
+    for (const r of await openRows(desk, slice, rows)) found.set(normalise(String(r['name'])), r.id)
   }
   return found
 }
 
 /** The company of this name within the actor's sight, made when there is none. */
 export async function companyNamed(desk: Desk, deps: RecordsDeps, slice: Slice, name: string): Promise<string> {
-  const found = (await companiesNamed(desk, [name])).get(normalise(name))
+  const found = (await companiesNamed(desk, slice, [name])).get(normalise(name))
   if (found) return found
   if (!desk.actor.grants.permissions.has('companies:create')) throw new Problem('permission-missing')
   return (await createRecord(desk, deps, slice, { name })).record.id

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
-import type { Entity } from '../../kernel/entity/index.ts'
+import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { rightsOf, rowCondition, viewRecord, type RecordView } from '../access/index.ts'
@@ -38,12 +38,38 @@ const cellText = (v: unknown): string => {
   return o.kind ? `${String(o.kind)}:${text}` : text
 }
 
-/** Columns of the file: what the person may see, custom fields one by one. */
+/** A link is taken out with the name it is shown by: an id means nothing in another system. `companyId` → `companyName`. */
+const nameColumn = (field: string): string => `${field.replace(/Id$/, '')}Name`
+
+/** Columns of the file: what the person may see, custom fields one by one, and the names of links they may see. */
 function columnsFor(desk: Desk, deps: RecordsDeps, entity: Entity): string[] {
-  return [...rightsOf(entity, desk.actor, deps.customFields(entity.name)).fields.keys()]
+  const seen = [...rightsOf(entity, desk.actor, deps.customFields(entity.name)).fields.keys()]
+  const links = seen.filter((f) => showable(desk, entity, f))
+  return [...seen, ...links.map(nameColumn)]
 }
 
-function lineOf(view: RecordView, columns: readonly string[], format: ExportWords['format']): string {
+function showable(desk: Desk, entity: Entity, field: string): boolean {
+  const ref = entity.fields[field]?.ref
+  return Boolean(ref?.show) && ['read', 'edit'].includes(desk.actor.grants.field(ref!.entity, ref!.show!))
+}
+
+/** Names of linked records by id, through the same gate as reading them one by one. */
+async function linkedNames(desk: Desk, deps: RecordsDeps, entity: Entity, records: readonly AnyRecord[], exportId: string): Promise<Map<string, string>> {
+  const names = new Map<string, string>()
+  for (const [field, f] of Object.entries(entity.fields)) {
+    const other = f.ref?.show && showable(desk, entity, field) ? deps.slices.get(f.ref.entity) : undefined
+    const ids = [...new Set(records.map((r) => r[field]).filter((id): id is string => typeof id === 'string'))]
+    if (!other || ids.length === 0) continue
+    const rows = await other.store.page(desk.sql, { scope: rowCondition(desk.actor, other.entity, 'read'), ids, limit: ids.length })
+    desk.record({ action: `${other.entity.name}.exported`, object: { kind: 'export', id: exportId }, subjects: rows.map((r) => desk.vault.ownerKey(r.id)), purpose: 'export' })
+    for (const r of await openRows(desk, other, rows)) names.set(r.id, String(r[f.ref!.show!] ?? ''))
+  }
+  return names
+}
+
+function lineOf(full: RecordView, columns: readonly string[], format: ExportWords['format'], names: ReadonlyMap<string, string>): string {
+  const view: RecordView = { ...full }
+  for (const field of Object.keys(full)) if (columns.includes(nameColumn(field)) && typeof full[field] === 'string') view[nameColumn(field)] = names.get(full[field]) ?? null
   if (format === 'jsonl') {
     const { can: _, ...rest } = view
     return `${JSON.stringify(rest)}\n`
@@ -65,7 +91,8 @@ async function exportPage(desk: Desk, deps: RecordsDeps, slice: Slice, words: Ex
   const subjects = rows.map((r) => desk.vault.ownerKey(r.id))
   if (rows.length > 0) desk.record({ action: `${entity.name}.exported`, object: { kind: 'export', id: words.id }, subjects, purpose: 'export', detail: { reason: words.reason, format: words.format }, sealTo: desk.actor.key })
   const records = await openRows(desk, slice, rows)
-  const text = records.map((r) => lineOf(viewRecord(entity, r, desk.actor, deps.customFields(entity.name)), columns, words.format)).join('')
+  const names = await linkedNames(desk, deps, entity, records, words.id)
+  const text = records.map((r) => lineOf(viewRecord(entity, r, desk.actor, deps.customFields(entity.name)), columns, words.format, names)).join('')
   return { text, next: rows.length === PAGE ? rows.at(-1)!.id : null, rows: records.length }
 }
 

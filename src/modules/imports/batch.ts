@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { Problem, uuidText, uuidv7 } from '../../kernel/base/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
-import { normalise, type LensRow } from '../../kernel/lens/index.ts'
+import { normalise, type Lens, type LensRow } from '../../kernel/lens/index.ts'
 import type { OwnerKey, RowColumns, Vault } from '../../kernel/vault/index.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition } from '../access/index.ts'
 import { Company, companiesNamed } from '../companies/index.ts'
 import { Contact } from '../contacts/index.ts'
 import { changeRecord, digestsOf, draft as draftRecord, openRows, sealed, sliceFor, toLensRow, type RecordsDeps, type Slice } from '../records/index.ts'
+import type { Step } from '../runs/index.ts'
 import { additions, keyed, sameName, type MatchKey } from './match.ts'
 import type { ContactDraft } from './row.ts'
 
@@ -34,6 +35,8 @@ export const noCounts = (): Counts => ({ created: 0, updated: 0, unchanged: 0, m
 interface Fresh {
   record: AnyRecord
   digests: string[]
+  /** The row it was made from. */
+  draft: ContactDraft
   companyName: string | null
 }
 
@@ -56,6 +59,8 @@ class Plan {
   readonly changes: Change[] = []
   readonly newCompanies = new Map<string, AnyRecord>()
   readonly #byDigest = new Map<string, { record: AnyRecord; mine: boolean }[]>()
+  /** Rows that a known record already differs from; whether the file brought them before is asked once for all of them. */
+  readonly doubtful: { draft: ContactDraft; found: AnyRecord; patch: Record<string, unknown> }[] = []
 
   know(record: AnyRecord, digests: readonly string[], mine: boolean): void {
     for (const d of digests) this.#byDigest.set(d, [...(this.#byDigest.get(d) ?? []), { record, mine }])
@@ -66,13 +71,29 @@ class Plan {
     return null
   }
 
-  seenWhole(digest: string): boolean {
-    return this.#byDigest.has(digest)
+  seenWhole(digest: string | null): boolean {
+    return digest !== null && this.#byDigest.has(digest)
+  }
+}
+
+/** Rows on their way into the lens while the next batch is read and written; the import waits for all of them at its end. */
+export class LensTail {
+  #last: Promise<void> = Promise.resolve()
+
+  add(lens: Lens, entity: string, rows: readonly LensRow[]): void {
+    if (rows.length > 0) this.#last = Promise.all([this.#last, lens.apply(entity, rows)]).then(() => undefined)
+    this.#last.catch(() => undefined) // told by settled()
+  }
+
+  /** Throws what the lens threw. */
+  settled(): Promise<void> {
+    return this.#last
   }
 }
 
 export interface BatchDeps {
   records: RecordsDeps
+  lens: LensTail
   /** Companies by normalised name, kept over the whole import. */
   companies: Map<string, string>
 }
@@ -96,7 +117,7 @@ async function knownTo(desk: Desk, slice: Slice, plan: Plan, digests: readonly s
 
 async function planCompanies(desk: Desk, deps: BatchDeps, plan: Plan, drafts: readonly ContactDraft[], at: string): Promise<void> {
   const names = [...new Set(drafts.flatMap((d) => (d.companyName ? [normalise(d.companyName)] : [])))].filter((n) => !deps.companies.has(n))
-  for (const [name, id] of await companiesNamed(desk, names)) deps.companies.set(name, id)
+  for (const [name, id] of await companiesNamed(desk, sliceFor(deps.records, 'company'), names)) deps.companies.set(name, id)
   const place = { ownerId: desk.actor.personId, departmentId: desk.actor.departmentId }
   for (const d of drafts) {
     const name = d.companyName ? normalise(d.companyName) : ''
@@ -109,43 +130,58 @@ const digestsFor = (vault: Vault, draft: ContactDraft, keys: ReadonlySet<MatchKe
 const emptyRecord: AnyRecord = { id: '', version: 1, createdAt: '', updatedAt: '', deletedAt: null, ownerId: '', departmentId: '', custom: {} }
 
 interface Keys {
+  /** Digests of the contact points that count as keys. */
   points: string[]
-  whole: string
+  /** Digest of the whole content; only where there are no points to know the row by. */
+  whole: string | null
 }
 
-function decide(desk: Desk, deps: BatchDeps, plan: Plan, draft: ContactDraft, keys: Keys, options: BatchOptions, at: string): void {
+function decide(desk: Desk, deps: BatchDeps, plan: Plan, draft: ContactDraft, keys: Keys, at: string): void {
   if (plan.seenWhole(keys.whole)) return void plan.counts.unchanged++
   const name = draft.companyName ? normalise(draft.companyName) : ''
   const companyId = name ? (deps.companies.get(name) ?? plan.newCompanies.get(name)?.id ?? null) : null
   const found = plan.match(draft, keys.points)
   if (!found) return planCreate(desk, deps, plan, draft, keys, companyId, at)
-  if (found.mine) return planMerge(desk, plan, found.record, draft, keys, companyId)
+  if (found.mine) return planMerge(desk, plan, found.record, draft, companyId)
   const patch = additions(found.record, draft, companyId, true)
-  if (Object.keys(patch).length === 0) return void plan.counts.unchanged++
-  if (options.onMatch === 'skip') return void plan.counts.skipped++
-  plan.counts.updated++
-  plan.changes.push({ id: found.record.id, patch, digests: [] })
+  if (Object.keys(patch).length === 0) plan.counts.unchanged++
+  else plan.doubtful.push({ draft, found: found.record, patch })
+}
+
+/** A row that was merged when this file came before is known by its whole content and changes nothing; the others are updates. */
+async function settleDoubts(desk: Desk, plan: Plan, options: BatchOptions): Promise<void> {
+  if (plan.doubtful.length === 0) return
+  const digests = plan.doubtful.map((d) => contentDigest(desk.vault, d.draft))
+  const rows = await desk.sql.query<{ digest: string }>('SELECT DISTINCT digest FROM blind WHERE digest = ANY ($1::uuid[])', [digests])
+  const seen = new Set(rows.map((r) => r.digest))
+  plan.doubtful.forEach(({ found, patch }, i) => {
+    if (seen.has(digests[i]!)) return void plan.counts.unchanged++
+    if (options.onMatch === 'skip') return void plan.counts.skipped++
+    plan.counts.updated++
+    plan.changes.push({ id: found.id, patch, digests: [] })
+  })
 }
 
 function planCreate(desk: Desk, deps: BatchDeps, plan: Plan, draft: ContactDraft, keys: Keys, companyId: string | null, at: string): void {
   const { companyName, ...fields } = draft
   const input = { ...fields, companyId, collectedAt: draft.collectedAt ?? at }
   const record = draftRecord(sliceFor(deps.records, 'contact'), uuidv7(), input, { ownerId: desk.actor.personId, departmentId: desk.actor.departmentId }, at)
-  const whole = keys.points.length === 0 ? [keys.whole] : []
-  plan.fresh.push({ record, digests: [...digestsOf(desk.vault, Contact, record), ...whole], companyName })
+  const whole = keys.whole === null ? [] : [keys.whole]
+  plan.fresh.push({ record, draft, digests: [...digestsOf(desk.vault, Contact, record), ...whole], companyName })
   plan.know(record, [...keys.points, ...whole], true)
   plan.counts.created++
 }
 
-function planMerge(desk: Desk, plan: Plan, record: AnyRecord, draft: ContactDraft, keys: Keys, companyId: string | null): void {
+function planMerge(desk: Desk, plan: Plan, record: AnyRecord, draft: ContactDraft, companyId: string | null): void {
   plan.counts.merged++
+  const whole = contentDigest(desk.vault, draft)
   const patch = additions(record, draft, companyId, false)
   const pending = plan.fresh.find((f) => f.record.id === record.id)
   if (pending) {
     Object.assign(pending.record, patch, patch['custom'] ? { custom: { ...pending.record.custom, ...(patch['custom'] as object) } } : {})
-    pending.digests = [...new Set([...pending.digests, ...digestsOf(desk.vault, Contact, pending.record), keys.whole])]
-    plan.know(pending.record, [keys.whole], true)
-  } else plan.changes.push({ id: record.id, patch, digests: [keys.whole] })
+    pending.digests = [...new Set([...pending.digests, ...digestsOf(desk.vault, Contact, pending.record), whole, contentDigest(desk.vault, pending.draft)])]
+    plan.know(pending.record, [whole], true)
+  } else plan.changes.push({ id: record.id, patch, digests: [whole] })
 }
 
 /** Fields an import writes pass the same gate as a person's own edit, asked once for all rows of a batch. */
@@ -185,42 +221,50 @@ async function writeFresh(desk: Desk, deps: BatchDeps, plan: Plan, options: Batc
     }
     event('company', companies)
     event('contact', contacts)
-    work.lens('company', companies.map((r): LensRow => toLensRow(Company, r, {}, records.customFields('company'))))
-    work.lens('contact', plan.fresh.map((f): LensRow => toLensRow(Contact, f.record, { companyId: f.companyName }, records.customFields('contact'))))
   })
-  for (const [name, record] of plan.newCompanies) deps.companies.set(name, record.id)
+  deps.lens.add(desk.lens, 'company', companies.map((r): LensRow => toLensRow(Company, r, {}, records.customFields('company'))))
+  deps.lens.add(desk.lens, 'contact', plan.fresh.map((f): LensRow => toLensRow(Contact, f.record, { companyId: f.companyName }, records.customFields('contact'))))
 }
 
-async function writeChanges(desk: Desk, deps: BatchDeps, plan: Plan, options: BatchOptions): Promise<void> {
+async function writeChange(desk: Desk, deps: BatchDeps, change: Change, options: BatchOptions): Promise<void> {
   const slice = sliceFor(deps.records, 'contact')
-  for (const change of plan.changes) {
-    await desk.write(async (work) => {
-      const next = (record: AnyRecord): Record<string, unknown> => {
-        checkEdit(Contact, change.patch, record, work.actor, deps.records.customFields(Contact.name))
-        return change.patch
-      }
-      await changeRecord(work, deps.records, slice, { id: change.id, version: null, action: 'edit', next, note: { importId: options.importId } })
-      if (change.digests.length > 0) await work.sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [change.id, change.digests])
-    })
-  }
+  await desk.write(async (work) => {
+    const next = (record: AnyRecord): Record<string, unknown> => {
+      checkEdit(Contact, change.patch, record, work.actor, deps.records.customFields(Contact.name))
+      return change.patch
+    }
+    await changeRecord(work, deps.records, slice, { id: change.id, version: null, action: 'edit', next, note: { importId: options.importId } })
+    if (change.digests.length > 0) await work.sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [change.id, change.digests])
+  })
 }
 
-/** Matches a batch of rows against what the actor may see and writes what comes of it. Throws Problem lens-warming while companies cannot be found by name. */
-export async function importBatch(desk: Desk, deps: BatchDeps, drafts: readonly ContactDraft[], options: BatchOptions): Promise<Counts> {
+async function planBatch(desk: Desk, deps: BatchDeps, drafts: readonly ContactDraft[], options: BatchOptions): Promise<Plan> {
   const plan = new Plan()
   const at = new Date().toISOString()
-  const slice = sliceFor(deps.records, 'contact')
-  const keys = drafts.map((d): Keys => ({ points: digestsFor(desk.vault, d, options.keys), whole: contentDigest(desk.vault, d) }))
-  await knownTo(desk, slice, plan, keys.flatMap((k) => [...k.points, k.whole]), options)
+  const keys = drafts.map((d): Keys => {
+    const points = digestsFor(desk.vault, d, options.keys)
+    return { points, whole: points.length === 0 ? contentDigest(desk.vault, d) : null }
+  })
+  await knownTo(desk, sliceFor(deps.records, 'contact'), plan, keys.flatMap((k) => (k.whole === null ? k.points : [k.whole])), options)
   await planCompanies(desk, deps, plan, drafts, at)
-  drafts.forEach((d, i) => decide(desk, deps, plan, d, keys[i]!, options, at))
+  drafts.forEach((d, i) => decide(desk, deps, plan, d, keys[i]!, at))
+  await settleDoubts(desk, plan, options)
   plan.counts.companiesCreated = plan.newCompanies.size
   checkRights(desk, deps, plan)
-  if (options.dryRun) {
-    for (const [name, record] of plan.newCompanies) deps.companies.set(name, record.id)
-    return plan.counts
-  }
-  await writeFresh(desk, deps, plan, options)
-  await writeChanges(desk, deps, plan, options)
+  return plan
+}
+
+/**
+ * Matches a batch of rows against what the actor may see and writes what comes of it. Each step holds one transaction, so
+ * one that is repeated because rights moved has written nothing before. Throws Problem lens-warming while companies cannot be found by name.
+ */
+export async function importBatch(step: Step, deps: BatchDeps, drafts: readonly ContactDraft[], options: BatchOptions): Promise<Counts> {
+  const plan = await step(async (desk) => {
+    const made = await planBatch(desk, deps, drafts, options)
+    if (!options.dryRun) await writeFresh(desk, deps, made, options)
+    return made
+  })
+  for (const [name, record] of plan.newCompanies) deps.companies.set(name, record.id)
+  if (!options.dryRun) for (const change of plan.changes) await step((desk) => writeChange(desk, deps, change, options))
   return plan.counts
 }

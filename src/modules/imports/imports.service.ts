@@ -5,7 +5,7 @@ import { phoneCountry } from '../contacts/index.ts'
 import { declareFields, type CustomFieldDeclaration, type CustomFields } from '../custom-fields/index.ts'
 import type { RecordsDeps } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
-import { importBatch, noCounts, type BatchDeps, type BatchOptions, type Counts } from './batch.ts'
+import { importBatch, LensTail, noCounts, type BatchDeps, type BatchOptions, type Counts } from './batch.ts'
 import { readMapFile } from './map-file.ts'
 import { assertIdentifying, mapColumns } from './mapping.ts'
 import type { MatchKey } from './match.ts'
@@ -109,17 +109,26 @@ async function takeRow(c: Context, row: CsvRow, waiting: ContactDraft[]): Promis
 
 async function importRows(c: Context, file: SealedFile, profile: CsvProfile, progress: (done: number, total: number) => void): Promise<void> {
   let waiting: ContactDraft[] = []
+  // One batch is being written while the next one is read: reading is work of this thread, writing mostly waits for others.
+  let writing: Promise<void> = Promise.resolve()
+  const write = async (drafts: readonly ContactDraft[]): Promise<void> => {
+    c.tally.add(await importBatch(c.step, c.batch, drafts, c.options))
+    progress(c.tally.rows, profile.rows)
+  }
   const flush = async (): Promise<void> => {
     const drafts = waiting
     waiting = []
-    if (drafts.length > 0) c.tally.add(await c.step((desk) => importBatch(desk, c.batch, drafts, c.options)))
-    progress(c.tally.rows, profile.rows)
+    await writing
+    writing = drafts.length > 0 ? write(drafts) : Promise.resolve()
+    writing.catch(() => undefined) // told by the next await
   }
   for await (const row of readCsv(() => file.stream(), profile)) {
     await takeRow(c, row, waiting)
     if (waiting.length >= BATCH) await flush()
   }
   await flush()
+  await writing
+  await c.batch.lens.settled()
 }
 
 /** Reads, maps, cleans, matches and writes a staged file. rows = created + updated + unchanged + merged + skipped + rejected, always. */
@@ -132,7 +141,7 @@ export async function runImport(step: Step, deps: ImportDeps, words: ImportWords
   const c: Context = {
     step,
     deps,
-    batch: { records: deps.records, companies: new Map() },
+    batch: { records: deps.records, companies: new Map(), lens: new LensTail() },
     options: { importId: words.id, keys: new Set(words.match), onMatch: words.onMatch, dryRun: words.dryRun, startedAt: new Date().toISOString() },
     mapping,
     words,
@@ -141,7 +150,7 @@ export async function runImport(step: Step, deps: ImportDeps, words: ImportWords
     tally,
   }
   await importRows(c, file, profile, progress)
-  const refused = mapping.customFields.filter((f) => !c.known.has(f.key)).map((f) => f.label.en)
+  const refused = mapping.columns.filter((m) => m.target.to === 'custom' && !c.known.has(m.field.key)).map((m) => m.name)
   return {
     rows: tally.rows,
     ...tally.counts,
