@@ -70,10 +70,10 @@ export async function changePassword(desk: Desk, c: Context, throttle: Throttle,
     const locked = await lockPerson(work.sql, c, person.id)
     // What was verified must still be what is replaced.
     if (activeFactor(locked, 'password')?.id !== activeFactor(person, 'password')?.id) throw new Problem('conflict')
-    const factors = await replacePassword(work.sql, c, locked, hash, person.id, work.at)
-    const saved = await savePerson(work.sql, c, locked, { factors, sessionEpoch: locked.sessionEpoch + 1 }, work.at.toISOString())
+    const factors = await replacePassword(work.sql, c, locked, hash, person.id, c.now())
+    const saved = await savePerson(work.sql, c, locked, { factors, sessionEpoch: locked.sessionEpoch + 1 }, c.now().toISOString())
     await deleteSessions(work.sql, person.id)
-    const opened = await createSession(work.sql, c, saved, work.at)
+    const opened = await createSession(work.sql, c, saved, c.now())
     work.record({ action: 'password.changed', object: { kind: 'person', id: person.id }, subjects: [keyOf(c.vault, person)] })
     await work.bumpAuthority()
     return opened
@@ -97,19 +97,19 @@ export async function stepUp(desk: Desk, c: Context, throttle: Throttle, asked: 
   if (second && !asked.code) throw new Problem('code-required')
   if (!second && !(await passwordFits(c, person, asked.password ?? '', network))) throw new Problem('sign-in-refused')
   const opened = await desk.write(async (work) => {
-    if (second && !(await useSecondFactor(work.sql, c, person, asked.code ?? '', work.at))) throw new Problem('sign-in-refused')
+    if (second && !(await useSecondFactor(work.sql, c, person, asked.code ?? '', c.now()))) throw new Problem('sign-in-refused')
     const loaded = await loadSession(work.sql, c, { id: work.actor.credentialId })
     if (!loaded) throw new Problem('signed-out')
     work.record({ action: 'session.stepped-up', object: { kind: 'session', id: loaded.session.id }, subjects: [work.actor.key] })
     await work.bumpAuthority()
-    return stepUpSession(work.sql, c, loaded.session, work.at)
+    return stepUpSession(work.sql, c, loaded.session, c.now())
   })
   throttle.succeeded(account, network)
   return opened
 }
 
 async function saveFactors(work: Work, c: Context, person: Person, factors: readonly Factor[]): Promise<void> {
-  await savePerson(work.sql, c, person, { factors }, work.at.toISOString())
+  await savePerson(work.sql, c, person, { factors }, c.now().toISOString())
   await work.bumpAuthority()
 }
 
@@ -122,7 +122,7 @@ export async function enrolTotp(desk: Desk, c: Context): Promise<Enrolment> {
     const locked = await lockPerson(work.sql, c, person.id)
     const stale = locked.factors.filter((f) => f.kind === 'totp' && f.state === 'pending')
     await deleteFactors(work.sql, stale)
-    const fresh = await insertFactor(work.sql, c, locked, { kind: 'totp', state: 'pending', setBy: locked.id, at: work.at.toISOString() }, (cell) => c.vault.seal(work.actor.key, cell, secret))
+    const fresh = await insertFactor(work.sql, c, locked, { kind: 'totp', state: 'pending', setBy: locked.id, at: c.now().toISOString() }, (cell) => c.vault.seal(work.actor.key, cell, secret))
     work.record({ action: 'factor.offered', object: { kind: 'factor', id: fresh.id }, subjects: [work.actor.key] })
     await saveFactors(work, c, locked, [...locked.factors.filter((f) => !stale.includes(f)), fresh])
   })
@@ -144,13 +144,13 @@ export async function confirmTotp(desk: Desk, c: Context, throttle: Throttle, as
   const codes = await desk.write(async (work) => {
     const person = await lockPerson(work.sql, c, work.actor.personId)
     const pending = person.factors.find((f) => f.kind === 'totp' && f.state === 'pending')
-    const step = pending ? totpStep(openFactor(c, pending), asked.code.replace(/\s/g, ''), work.at, null) : null
+    const step = pending ? totpStep(openFactor(c, pending), asked.code.replace(/\s/g, ''), c.now(), null) : null
     if (!pending || step === null) throw new Problem('invalid', { errors: [{ path: 'code', code: 'code-wrong' }] })
     const active = await changeFactor(work.sql, c, pending, { state: 'active', lastStep: step })
     if (!active) throw new Problem('conflict')
     const replaced = person.factors.filter((f) => f.kind === 'recovery' || (f.kind === 'totp' && f.id !== pending.id))
     await deleteFactors(work.sql, replaced)
-    const recovery = await makeRecoveryCodes(work.sql, c, person, work.at)
+    const recovery = await makeRecoveryCodes(work.sql, c, person, c.now())
     work.record({ action: 'factor.added', object: { kind: 'factor', id: active.id }, subjects: [work.actor.key], detail: { kind: 'totp' } })
     await saveFactors(work, c, person, [...person.factors.filter((f) => !replaced.includes(f) && f.id !== pending.id), active, ...recovery.factors])
     return recovery.codes

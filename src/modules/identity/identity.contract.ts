@@ -117,7 +117,7 @@ export const contracts = {
     path: '/tokens',
     permission: 'tokens:create',
     summary: 'Make an API token; its text is shown once.',
-    body: z.strictObject({ userId: uuid, name, scopes: z.array(z.string().regex(/^[a-z-]+:[a-z-]+$/)).min(1).max(200).optional(), expiresAt: z.iso.datetime({ offset: true }).optional() }),
+    body: z.strictObject({ userId: uuid.optional(), name, scopes: z.array(z.string().regex(/^[a-z-]+:[a-z-]+$/)).min(1).max(200).optional(), expiresAt: z.iso.datetime({ offset: true }).optional() }),
     response: z.object({ id: z.uuid(), token: z.string(), expiresAt: z.string(), scopes: z.array(z.string()) }),
     status: 201,
     stepUp: 'session-only',

@@ -4,7 +4,7 @@ import { isCommon, unleet } from './common-passwords.ts'
 const ALONE = 15
 const WITH_SECOND_FACTOR = 8
 const MOST = 256
-const ROWS = ['abcdefghijklmnopqrstuvwxyz', '01234567890', 'qwertyuiop', 'asdfghjkl', 'zxcvbnm', '1qaz2wsx3edc4rfv5tgb']
+const ROWS = ['abcdefghijklmnopqrstuvwxyz', '0123456789', '1234567890', 'qwertyuiop', 'asdfghjkl', 'zxcvbnm', '1qaz2wsx3edc4rfv5tgb']
 
 export type PasswordFault = 'too-short' | 'too-long' | 'common' | 'context-word' | 'used-before'
 

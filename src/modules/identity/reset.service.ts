@@ -44,7 +44,7 @@ export async function requestReset(desk: Desk, c: Context, id: string, secondFac
   await desk.write(async (work) => {
     if (id === work.actor.personId) throw new Problem('own-rights')
     const person = await lockPerson(work.sql, c, id)
-    const at = work.at.toISOString()
+    const at = c.now().toISOString()
     const left = await endCredentials(work.sql, c, person)
     const reset = await insertFactor(work.sql, c, person, { kind: 'reset', state: 'pending', setBy: work.actor.personId, at }, () => Buffer.from([secondFactor ? SECOND_FACTOR_TOO : PASSWORD_ONLY]))
     await savePerson(work.sql, c, person, { factors: [...left, reset], sessionEpoch: person.sessionEpoch + 1, tokenEpoch: person.tokenEpoch + 1 }, at)
@@ -73,10 +73,10 @@ export async function drawResetCode(desk: Desk, c: Context, id: string): Promise
     const pending = resetOf(person, 'pending')
     if (!pending) throw new Problem('conflict')
     if (id === work.actor.personId || pending.setBy === work.actor.personId || !mayDraw(c, judged, desk, person)) throw new Problem('approver-unfit')
-    await replaceReset(work.sql, c, person, pending, code, work.actor.personId, work.at)
+    await replaceReset(work.sql, c, person, pending, code, work.actor.personId, c.now())
     work.record({ action: 'user.reset-code-drawn', object: { kind: 'person', id }, subjects: [keyOf(c.vault, person)] })
     await work.bumpAuthority()
-    return { code, expiresAt: new Date(work.at.getTime() + GOOD_MS).toISOString() }
+    return { code, expiresAt: new Date(c.now().getTime() + GOOD_MS).toISOString() }
   })
 }
 

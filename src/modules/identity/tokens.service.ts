@@ -56,10 +56,10 @@ export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promis
   if (!holder || holder.disabledAt !== null) throw invalid('userId', 'not-found')
   checkHolder(c, desk, holder)
   const scopes = scopesFor(c, desk, holder, asked.scopes)
-  const expiresAt = expiryOf(asked.expiresAt, desk.at)
+  const expiresAt = expiryOf(asked.expiresAt, c.now())
   return desk.write(async (work) => {
     const viaToken = work.actor.via === 'token' ? work.actor.credentialId : null
-    const made = await createToken(work.sql, c, holder, { name: asked.name, scopes, createdBy: work.actor.personId, viaToken, at: work.at, expiresAt })
+    const made = await createToken(work.sql, c, holder, { name: asked.name, scopes, createdBy: work.actor.personId, viaToken, at: c.now(), expiresAt })
     work.record({ action: 'token.created', object: { kind: 'token', id: made.token.id }, subjects: [keyOf(c.vault, holder)], detail: { scopes, expiresAt: expiresAt.toISOString() } })
     return made
   })
@@ -85,7 +85,7 @@ export async function endToken(desk: Desk, c: Context, id: string): Promise<void
     const token = await tokenById(work.sql, c, id)
     const mayManage = work.actor.grants.permissions.has('tokens:manage')
     if (!token || (token.personId !== work.actor.personId && !mayManage)) throw new Problem('not-found')
-    const revoked = await revokeToken(work.sql, c, id, work.at)
+    const revoked = await revokeToken(work.sql, c, id, c.now())
     for (const t of revoked) work.record({ action: 'token.revoked', object: { kind: 'token', id: t.id }, subjects: [c.vault.ownerKey(t.personId)] })
     // Revoked before: said again, so that a repeated request has the same end.
     if (revoked.length === 0) work.record({ action: 'token.revoked', object: { kind: 'token', id }, subjects: [c.vault.ownerKey(token.personId)] })

@@ -1,0 +1,171 @@
+import type { FastifyInstance } from 'fastify'
+import { Secret, TOTP } from 'otpauth'
+import { uuidv7 } from '../../src/kernel/base/index.ts'
+import { buildServer } from '../../src/kernel/http/index.ts'
+import { openLedger, type Ledger } from '../../src/kernel/ledger/index.ts'
+import { openLens, type Lens } from '../../src/kernel/lens/index.ts'
+import { loadConfig } from '../../src/kernel/config/index.ts'
+import { openLog } from '../../src/kernel/log/index.ts'
+import { EpochWatch } from '../../src/kernel/work/index.ts'
+import { accessModule, BUILT_IN_ROLES, checkRolePermissions, roleRegistry } from '../../src/modules/access/index.ts'
+import { Client, Firm, PERMISSIONS } from '../../src/modules/access/fixture.ts'
+import { authorityCounter, createAuthenticator, currentEpoch, identityModule, peopleSource, setUp, type IdentityDeps, type SetUpResult } from '../../src/modules/identity/index.ts'
+import { createTestInstance, silent, type Instance } from './ledger.ts'
+import { asSuperuser, createTestDatabase, type TestDatabase } from './postgres.ts'
+
+export const OWNER = { email: 'owner@acme.test', password: 'a long pass phrase of the owner 7' }
+
+export interface Reply {
+  status: number
+  headers: Record<string, string | string[] | number | undefined>
+  body: Record<string, unknown> & { code?: string; errors?: { path: string; code: string }[] }
+}
+
+/** Who asks: a bearer token, or the cookie and CSRF token of a session. */
+export interface Caller {
+  token?: string
+  cookie?: string
+  csrf?: string
+}
+
+/** A server with people in it and nothing else, on a real database, vault and ledger; its clock can be moved. */
+export class IdentityLab {
+  readonly instance: Instance
+  readonly database: TestDatabase
+  readonly ledger: Ledger
+  readonly deps: IdentityDeps
+  readonly owner: SetUpResult
+  readonly #app: FastifyInstance
+  readonly #lens: Lens
+  readonly #clock: { ahead: number }
+  /** Address the next request comes from. */
+  ip = '192.0.2.1'
+
+  private constructor(parts: { instance: Instance; database: TestDatabase; ledger: Ledger; deps: IdentityDeps; owner: SetUpResult; app: FastifyInstance; lens: Lens; clock: { ahead: number } }) {
+    this.instance = parts.instance
+    this.database = parts.database
+    this.ledger = parts.ledger
+    this.deps = parts.deps
+    this.owner = parts.owner
+    this.#app = parts.app
+    this.#lens = parts.lens
+    this.#clock = parts.clock
+  }
+
+  static async open(): Promise<IdentityLab> {
+    const [instance, database] = await Promise.all([createTestInstance(), createTestDatabase()])
+    const { vault } = instance
+    const { db } = database
+    const clock = { ahead: 0 }
+    const ledger = await openLedger({ db, vault, nodeId: uuidv7(), log: silent })
+    const lens = await openLens({ tables: [], memoryLimitMb: 100 })
+    const registry = roleRegistry(BUILT_IN_ROLES, [Client, Firm])
+    const deps: IdentityDeps = { db, vault, ledger, registry, clock: () => new Date(Date.now() + clock.ahead) }
+    const modules = [identityModule(deps), accessModule({ vault, ledger, registry, people: peopleSource(deps) })]
+    const permissions = new Set([...PERMISSIONS, ...modules.flatMap((m) => Object.keys(m.permissions ?? {}))])
+    checkRolePermissions(registry, permissions)
+    const log = openLog(loadConfig({ SEALBOOK_LOG_LEVEL: 'silent' }))
+    const work = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => currentEpoch(db)), send: async () => undefined }
+    const routes = modules.flatMap((m) => [...(m.routes ?? []), ...(m.publicRoutes ?? [])])
+    const options = { tls: {}, hosts: ['localhost'], trustedProxies: ['127.0.0.1'], requestsPerMinute: 100_000, permissions, log }
+    const app = await buildServer(options, { work, authenticator: createAuthenticator(deps) }, routes)
+    const owner = await setUp(deps, { organisation: 'Acme Trading', ownerEmail: OWNER.email, ownerPassword: OWNER.password, locale: 'en', country: 'CN' })
+    return new IdentityLab({ instance, database, ledger, deps, owner, app, lens, clock })
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close()
+    await this.#lens.close()
+    await this.ledger.close()
+    await this.database.drop()
+    await this.instance.close()
+  }
+
+  /** Moves the clock of identity on; the database's and the door's stay. */
+  wait(ms: number): void {
+    this.#clock.ahead += ms
+  }
+
+  now(): Date {
+    return this.deps.clock!()
+  }
+
+  async call(caller: Caller | null, method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: object, headers: Record<string, string> = {}): Promise<Reply> {
+    const answer = await this.#app.inject({
+      method,
+      url: `/api/v1${path}`,
+      headers: {
+        host: 'localhost',
+        'x-forwarded-for': this.ip,
+        ...(caller?.token ? { authorization: `Bearer ${caller.token}` } : {}),
+        ...(caller?.cookie ? { cookie: `__Host-session=${caller.cookie}` } : {}),
+        ...(caller?.csrf ? { 'x-csrf-token': caller.csrf } : {}),
+        ...headers,
+      },
+      ...(body ? { payload: body } : {}),
+    })
+    return { status: answer.statusCode, headers: answer.headers, body: answer.body ? (JSON.parse(answer.body) as Reply['body']) : {} }
+  }
+
+  get ownerToken(): Caller {
+    return { token: this.owner.token }
+  }
+
+  /** Signs in and returns the session. Throws when it is refused. */
+  async signIn(email: string, password: string, code?: string): Promise<Caller & { answer: Reply }> {
+    const answer = await this.call(null, 'POST', '/session', { email, password, ...(code ? { code } : {}) })
+    if (answer.status !== 200) throw new Error(`sign-in: ${answer.status} ${answer.body.code}`)
+    return { cookie: cookieIn(answer), csrf: String(answer.body['csrf']), answer }
+  }
+
+  /** Makes a colleague by `by` and lets them choose their own password. */
+  async colleague(name: string, roles: string[], options: { by?: Caller; departmentId?: string } = {}): Promise<Colleague> {
+    const email = `${name}@acme.test`
+    const first = `first pass phrase for ${name} 1`
+    const made = await this.call(options.by ?? this.ownerToken, 'POST', '/users', { email, name, roles, password: first, ...(options.departmentId ? { departmentId: options.departmentId } : {}) })
+    if (made.status !== 201) throw new Error(`colleague ${name}: ${made.status} ${made.body.code} ${JSON.stringify(made.body.errors)}`)
+    const password = `own pass phrase of ${name} 2`
+    const session = await this.signIn(email, first)
+    const changed = await this.call(session, 'PUT', '/me/password', { current: first, password })
+    if (changed.status !== 200) throw new Error(`password of ${name}: ${changed.status} ${changed.body.code}`)
+    return { id: String(made.body['id']), email, password, session: { cookie: cookieIn(changed), csrf: String(changed.body['csrf']) }, made }
+  }
+
+  async department(name: string, parentId?: string): Promise<string> {
+    const made = await this.call(this.ownerToken, 'POST', '/departments', { name, ...(parentId ? { parentId } : {}) })
+    return String(made.body['id'])
+  }
+
+  /** Enrols an authenticator for a session; returns its code at a moment and the recovery codes. */
+  async enrol(session: Caller): Promise<{ codeAt(at: Date): string; recoveryCodes: string[] }> {
+    const offered = await this.call(session, 'POST', '/me/totp', {})
+    const totp = new TOTP({ secret: Secret.fromBase32(String(offered.body['secret'])) })
+    const codeAt = (at: Date): string => totp.generate({ timestamp: at.getTime() })
+    const confirmed = await this.call(session, 'POST', '/me/totp/confirm', { code: codeAt(this.now()) })
+    if (confirmed.status !== 200) throw new Error(`totp: ${confirmed.status} ${confirmed.body.code}`)
+    return { codeAt, recoveryCodes: confirmed.body['recoveryCodes'] as string[] }
+  }
+
+  sql<R extends object>(text: string, params?: readonly unknown[]): Promise<R[]> {
+    return asSuperuser<R>(this.database, text, params)
+  }
+
+  /** How often an action stands in the ledger, for one object if it is given. */
+  async events(action: string, objectId?: string): Promise<number> {
+    const [row] = await this.sql<{ n: number }>('SELECT count(*)::int AS n FROM ledger_event WHERE action = $1 AND ($2::uuid IS NULL OR object_id = $2)', [action, objectId ?? null])
+    return row!.n
+  }
+}
+
+export interface Colleague {
+  id: string
+  email: string
+  password: string
+  session: Caller
+  made: Reply
+}
+
+export function cookieIn(answer: Reply): string {
+  const header = answer.headers['set-cookie']
+  return /__Host-session=([^;]*)/.exec(String(header))?.[1] ?? ''
+}
