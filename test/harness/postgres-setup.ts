@@ -72,7 +72,10 @@ async function sweep(): Promise<void> {
 
 function inUse(home: string): boolean {
   try {
-    const age = Date.now() - statSync(home).mtimeMs
+    const { mtimeMs, uid } = statSync(home)
+    // Another user's; also keeps us from taking a process we may not signal for a dead one.
+    if (uid !== process.getuid!()) return true
+    const age = Date.now() - mtimeMs
     if (existsSync(join(home, 'kept'))) return age < DAY_MS
     if (!existsSync(join(home, 'owner'))) return age < 60_000
     process.kill(Number(readFileSync(join(home, 'owner'), 'utf8')), 0)

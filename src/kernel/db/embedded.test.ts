@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -154,6 +155,16 @@ test('is not fooled by a process that has the number in postmaster.pid', async (
   writeFileSync(file, [String(process.pid), ...text.slice(1)].join('\n'))
   const server = await start(home)
   expect(await ids(server)).toEqual([1])
+})
+
+test('refuses a cluster that a server nobody can see here answers for', async () => {
+  const home = newHome()
+  await (await start(home)).stop()
+  const listener = createServer()
+  await new Promise<void>((resolve) => listener.listen(join(home, 'postgres', 'run', '.s.PGSQL.5432'), resolve))
+  await expect(startEmbedded({ home })).rejects.toMatchObject({ code: 'database-elsewhere' })
+  await new Promise((resolve) => listener.close(resolve))
+  expect((await start(home)).created).toBe(false)
 })
 
 test('restarts PostgreSQL when it crashes, tells it, and the pool goes on', async () => {

@@ -89,17 +89,27 @@ async function sameSettings(cluster: Cluster): Promise<boolean> {
   return wanted.every(([, text], i) => text === found[i])
 }
 
-/** A server of another container that shares the home has a number that means nothing here, but its socket answers. Two on one cluster destroy it. */
+/**
+ * A server of another container that shares the home has a number that means nothing here, but its socket answers; two on one
+ * cluster destroy it. A server that is just being killed answers for a moment too, after /proc has forgotten what it was.
+ */
 async function refuseUnseen(cluster: Cluster): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
-    const socket = connect(socketOf(cluster.layout))
+  const patience = Date.now() + 5_000
+  while (await answers(socketOf(cluster.layout))) {
+    if (Date.now() > patience) throw new Refusal('database-elsewhere', `Another PostgreSQL outside of this container or user serves ${cluster.layout.data}; stop that one first. Nothing was changed.`)
+    await sleep(100)
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)
     })
     socket.once('error', () => resolve(false))
   })
-  if (answers) throw new Refusal('database-elsewhere', `Another PostgreSQL outside of this container or user serves ${cluster.layout.data}; stop that one first. Nothing was changed.`)
 }
 
 /** Starts the server and resolves when it answers. */
