@@ -1,4 +1,5 @@
 import type { Field } from './fields.ts'
+import { checkTags } from './tags.ts'
 
 type Fields = Record<string, Field>
 
@@ -99,10 +100,12 @@ export function defineEntity<const F extends Fields>(name: string, words: Entity
   })
   declared.sort((a, b) => (a.column < b.column ? -1 : 1)) // the order of writing them down must not decide what old seals open to
   const sealed = (classes: readonly string[]) => entries.filter(([, f]) => classes.includes(f.class)).map(([n]) => n)
-  return Object.freeze({
+  const entity: Entity<F> = Object.freeze({
     ...words,
     name,
     plain: [...BASE_PLAIN, ...declared],
     sealed: { main: sealed(['personal', 'confidential', 'secret']), sensitive: sealed(['sensitive']) },
   })
+  checkTags(Object.keys(words.fields))
+  return entity
 }

@@ -1,5 +1,5 @@
 import { lengthPrefixed, Problem } from '../base/index.ts'
-import type { AnyRecord, CustomValues, Entity } from '../entity/index.ts'
+import { decodeFields, encodeFields, type AnyRecord, type CustomValues, type Entity } from '../entity/index.ts'
 import type { Cell, OwnerKey, Vault } from './types.ts'
 
 /** The columns of one row as the database keeps them: plain ones by name, and the sealed compartments. */
@@ -8,19 +8,25 @@ export type RowColumns = { id: string; version: number; main: Buffer; sensitive:
 type Opener = Pick<Vault, 'open'>
 type Sealer = Pick<Vault, 'seal'>
 
-const textOf = (value: unknown): string | null => (value === null || value === undefined ? null : String(value))
-
-/** Canonical bytes of the plain columns, bound into every compartment: changing one in the database makes the row unreadable. */
-function boundOf(entity: Entity, value: (field: string, column: string) => unknown): Buffer {
-  return lengthPrefixed(entity.plain.map((c) => textOf(value(c.field, c.column))))
+/** The database answers times with six decimals; records carry three. A time whose microseconds were touched stays as it is and breaks the seal. */
+function milliseconds(value: unknown): unknown {
+  return typeof value === 'string' && value.length === 27 && value.endsWith('000Z') ? `${value.slice(0, 23)}Z` : value
 }
 
-const isEmpty = (v: unknown): boolean => v === null || v === undefined || v === '' || (Array.isArray(v) && v.length === 0)
+const textOf = (value: unknown): string | null => (value === null || value === undefined ? null : String(milliseconds(value)))
 
-function pick(record: AnyRecord, fields: readonly string[]): Record<string, unknown> {
-  const out: Record<string, unknown> = {}
-  for (const f of fields) if (!isEmpty(record[f])) out[f] = record[f]
-  return out
+/**
+ * Canonical bytes of the plain columns that hold something, by name, and of which compartments there are; bound into every
+ * compartment, so changing a column or taking a compartment away in the database makes the row unreadable. A column that
+ * a later version adds is null in old rows and changes nothing for them.
+ */
+function boundOf(entity: Entity, value: (field: string, column: string) => unknown, has: { sensitive: boolean; custom: boolean }): Buffer {
+  const parts = [has.sensitive ? 'sensitive' : null, has.custom ? 'custom' : null]
+  for (const c of entity.plain) {
+    const text = textOf(value(c.field, c.column))
+    if (text !== null) parts.push(c.column, text)
+  }
+  return lengthPrefixed(parts)
 }
 
 function splitCustom(custom: CustomValues, sensitiveKeys: ReadonlySet<string>): { open: CustomValues; closed: CustomValues } {
@@ -39,18 +45,19 @@ function splitCustom(custom: CustomValues, sensitiveKeys: ReadonlySet<string>): 
  * `sensitiveCustom` names the custom fields of class sensitive; they go into the sensitive compartment.
  */
 export function sealRecord(vault: Sealer, entity: Entity, key: OwnerKey, record: AnyRecord, sensitiveCustom: ReadonlySet<string> = new Set()): RowColumns {
-  const bound = boundOf(entity, (field) => record[field])
+  const custom = splitCustom(record.custom, sensitiveCustom)
+  const sensitive: Record<string, unknown> = encodeFields(entity, entity.sealed.sensitive, record)
+  if (Object.keys(custom.closed).length > 0) sensitive['custom'] = custom.closed
+  const has = { sensitive: Object.keys(sensitive).length > 0, custom: Object.keys(custom.open).length > 0 }
+  const bound = boundOf(entity, (field) => record[field], has)
   const cell = (compartment: string): Cell => ({ table: entity.table, compartment, rowId: record.id, rowVersion: record.version, bound })
   const seal = (compartment: string, value: object): Buffer => vault.seal(key, cell(compartment), Buffer.from(JSON.stringify(value)))
-  const custom = splitCustom(record.custom, sensitiveCustom)
-  const sensitive: Record<string, unknown> = pick(record, entity.sealed.sensitive)
-  if (Object.keys(custom.closed).length > 0) sensitive['custom'] = custom.closed
   const row: RowColumns = {
     id: record.id,
     version: record.version,
-    main: seal('main', pick(record, entity.sealed.main)),
-    sensitive: Object.keys(sensitive).length > 0 ? seal('sensitive', sensitive) : null,
-    custom: Object.keys(custom.open).length > 0 ? seal('custom', custom.open) : null,
+    main: seal('main', encodeFields(entity, entity.sealed.main, record)),
+    sensitive: has.sensitive ? seal('sensitive', sensitive) : null,
+    custom: has.custom ? seal('custom', custom.open) : null,
   }
   for (const c of entity.plain) row[c.column] = record[c.field] ?? null
   return row
@@ -62,18 +69,25 @@ function parse(bytes: Buffer): Record<string, unknown> {
   return value as Record<string, unknown> // checked on the line before
 }
 
-/** Opens a whole row. Throws Problem seal-broken when any compartment or any plain column is not what was sealed. */
+/** Takes over the sealed fields the entity declares; one that is plain by now, or gone, is not taken from an old blob. */
+function take(entity: Entity, opened: Record<string, unknown>, blob: Record<string, unknown>): void {
+  for (const [field, value] of Object.entries(decodeFields(entity, blob))) {
+    if (entity.sealed.main.includes(field) || entity.sealed.sensitive.includes(field)) opened[field] = value
+  }
+}
+
+/** Opens a whole row: all its columns are needed, the sealed ones too. Throws Problem seal-broken when any compartment or any plain column is not what was sealed, or one is missing. */
 export function openRecord(vault: Opener, entity: Entity, key: OwnerKey, row: RowColumns): AnyRecord {
-  const bound = boundOf(entity, (_field, column) => row[column])
+  const bound = boundOf(entity, (_field, column) => row[column], { sensitive: row.sensitive !== null, custom: row.custom !== null })
   const cell = (compartment: string): Cell => ({ table: entity.table, compartment, rowId: row.id, rowVersion: row.version, bound })
   const opened: Record<string, unknown> = { id: row.id, version: row.version, custom: {} }
-  for (const c of entity.plain) opened[c.field] = row[c.column] ?? null
+  for (const c of entity.plain) opened[c.field] = milliseconds(row[c.column] ?? null)
   for (const [name, f] of Object.entries(entity.fields)) opened[name] ??= f.many ? [] : null
-  Object.assign(opened, parse(vault.open(key, cell('main'), row.main)))
+  take(entity, opened, parse(vault.open(key, cell('main'), row.main)))
   if (row.custom) opened['custom'] = parse(vault.open(key, cell('custom'), row.custom))
   if (row.sensitive) {
     const { custom, ...fields } = parse(vault.open(key, cell('sensitive'), row.sensitive))
-    Object.assign(opened, fields)
+    take(entity, opened, fields)
     if (custom) opened['custom'] = { ...(opened['custom'] as CustomValues), ...(custom as CustomValues) }
   }
   return opened as AnyRecord
