@@ -30,7 +30,7 @@ export function createAuthority(deps: { vault: Vault; ledger: Ledger }): Authori
     if (told.size >= MOST_TOLD) told.clear()
     told.set(key, now)
     // The refusal does not wait for the ledger, and stands without it.
-    deps.ledger.append({ action: 'authority.tampered', actor: null, object: { kind: table, id } }).catch(() => told.delete(key))
+    deps.ledger.append({ action: 'authority.tampered', actor: null, object: { kind: table.replaceAll('_', '-'), id } }).catch(() => told.delete(key))
   }
   const mac = (table: string, parts: readonly Part[]): Buffer => deps.vault.mac('authority', lengthPrefixed([table, ...parts.map(bytesOf)]))
   const tampered = (table: string, id: string): never => {

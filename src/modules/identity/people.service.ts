@@ -165,11 +165,10 @@ export function userView(c: Context, p: ListedPerson, withEmail: boolean, approv
 }
 
 export async function searchUsers(desk: Desk, c: Context, after: string | null, limit: number): Promise<object> {
-  const people = await listPeople(desk.sql, c, after, limit + 1)
-  const shown = people.slice(0, limit)
+  const { people: shown, next, broken } = await listPeople(desk.sql, c, after, limit)
   const manages = desk.actor.grants.permissions.has('users:manage')
   desk.record({ action: 'user.listed', subjects: shown.map((p) => keyOf(c.vault, p)), purpose: 'list' })
-  return { items: shown.map((p) => userView(c, p, manages || p.id === desk.actor.personId)), nextCursor: people.length > limit ? shown.at(-1)!.id : null, complete: true }
+  return { items: shown.map((p) => userView(c, p, manages || p.id === desk.actor.personId)), nextCursor: next, complete: broken === 0 }
 }
 
 export async function readUser(desk: Desk, c: Context, id: string): Promise<ListedPerson> {

@@ -53,14 +53,37 @@ export async function lockPerson(tx: Tx, s: Signing, id: string): Promise<Loaded
   return person
 }
 
-export async function listPeople(sql: Sql, s: Signing, after: string | null, limit: number): Promise<ListedPerson[]> {
-  const rows = await sql.query<ListedRow>(`SELECT ${LISTED_COLUMNS} FROM person p WHERE $1::uuid IS NULL OR p.id > $1 ORDER BY p.id LIMIT $2`, [after, limit])
-  return rows.map((r) => checkedListed(s.authority, r))
+export interface PeoplePage {
+  people: ListedPerson[]
+  /** The id after which the next page begins, or null. */
+  next: string | null
+  /** Rows that are not ours were left out; each is in the ledger as authority.tampered. */
+  broken: number
 }
 
-/** Everybody's place, roles and status, for judging a change. Checked like any other use. */
+/** A page of colleagues. A row that is not ours takes itself out, not the others: nobody could put it right otherwise. */
+export async function listPeople(sql: Sql, s: Signing, after: string | null, limit: number): Promise<PeoplePage> {
+  const rows = await sql.query<ListedRow>(`SELECT ${LISTED_COLUMNS} FROM person p WHERE $1::uuid IS NULL OR p.id > $1 ORDER BY p.id LIMIT $2`, [after, limit + 1])
+  const page = rows.slice(0, limit)
+  const people = page.flatMap((row) => checkedOrNone(s, row))
+  return { people, next: rows.length > limit ? page.at(-1)!.id : null, broken: page.length - people.length }
+}
+
+function checkedOrNone(s: Signing, row: ListedRow): ListedPerson[] {
+  try {
+    return [checkedListed(s.authority, row)]
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'seal-broken') return []
+    throw error
+  }
+}
+
+/**
+ * Everybody's place, roles and status, for judging a change. Whoever's row is not ours is not in it: they cannot sign in
+ * either, so they reach nothing and decide nothing.
+ */
 export async function loadWorldPeople(sql: Sql, s: Signing): Promise<WorldPerson[]> {
-  const people = await listPeople(sql, s, null, 100_000)
+  const { people } = await listPeople(sql, s, null, 100_000)
   return people.map((p) => ({ id: p.id, departmentId: p.departmentId, status: p.disabledAt === null ? 'active' : 'disabled', administratorUntil: p.administratorUntil, roles: p.roles.map((r) => r.role) }))
 }
 
