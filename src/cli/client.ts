@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { readServerJson, Refusal } from '../kernel/base/index.ts'
+import { writeWhole, type Written } from './files.ts'
 import { ServerRefusal } from './output.ts'
 import type { Terminal } from './verb.ts'
 
@@ -23,6 +24,8 @@ export interface Client {
   /** The answer as it comes, problems not thrown. The caller reads the stream to its end. */
   raw(method: string, path: string, sending?: Sending): Promise<IncomingMessage>
   text(method: string, path: string, sending?: Sending): Promise<string>
+  /** Saves the answer as a file, whole or not at all; `accept` may still refuse it by throwing. */
+  save(method: string, path: string, out: string, options?: Sending & { accept?: (written: Written) => void }): Promise<Written>
   close(): void
 }
 
@@ -96,6 +99,7 @@ export function openClient(terminal: Terminal, options: { anonymous?: boolean } 
       return (text === '' ? null : JSON.parse(text)) as T // the contract's shape for this path; the server validates, not the client
     },
     text: async (method, path, sending) => bodyOf(terminal, await raw(method, path, sending)),
+    save: async (method, path, out, { accept, ...sending } = {}) => saveAnswer(terminal, await raw(method, path, sending), out, accept),
     close: () => agent.destroy(),
   }
 }
@@ -147,6 +151,19 @@ async function bodyOf(terminal: Terminal, answer: IncomingMessage): Promise<stri
   }
   if ((answer.statusCode ?? 0) >= 400) throw refusalOf(answer, text)
   return text
+}
+
+async function saveAnswer(terminal: Terminal, answer: IncomingMessage, out: string, accept: ((written: Written) => void) | undefined): Promise<Written> {
+  if ((answer.statusCode ?? 0) >= 400) throw refusalOf(answer, await collect(answer))
+  try {
+    return await writeWhole(out, answer, accept)
+  } catch (error) {
+    if (error instanceof Refusal) throw error
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    const lost = code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE'
+    if (lost) throw new Refusal('download-broken', terminal.say('The server broke off: nothing was written; try again, and look into its log if it lasts.', '服务器中断了传输：未写入任何文件；请重试，若仍出现请查看服务器日志。'), 1, error)
+    throw new Refusal('file-unwritable', terminal.say(`The file cannot be written (${code}): choose another place; nothing was left behind.`, `无法写入文件（${code}）：请换一个位置；未留下任何内容。`), 1, error)
+  }
 }
 
 /** The ServerRefusal of an answer that is a problem, whatever stands between may have put in its place. */

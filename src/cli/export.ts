@@ -1,6 +1,5 @@
-import { text as textOf } from 'node:stream/consumers'
-import { openClient, refusalOf, type Client } from './client.ts'
-import { checkWritable, writeWhole, type Written } from './files.ts'
+import { openClient } from './client.ts'
+import { checkWritable, type Written } from './files.ts'
 import { finished } from './job.ts'
 import { Refusal } from '../kernel/base/index.ts'
 import type { Given, Outcome, Terminal, Verb } from './verb.ts'
@@ -10,12 +9,10 @@ interface Result {
   sha256: string
 }
 
-async function download(terminal: Terminal, client: Client, id: string, out: string, sha256: string): Promise<Written> {
-  const answer = await client.raw('GET', `/exports/${id}/content`)
-  if ((answer.statusCode ?? 0) >= 400) throw refusalOf(answer, await textOf(answer))
-  return writeWhole(out, answer, (written) => {
+function intact(terminal: Terminal, sha256: string): (written: Written) => void {
+  return (written) => {
     if (written.sha256 !== sha256) throw new Refusal('export-damaged', terminal.say('What arrived is not what the server wrote; export again.', '收到的内容与服务器写出的不一致；请重新导出。'), 1)
-  })
+  }
 }
 
 async function run(terminal: Terminal, given: Given): Promise<Outcome> {
@@ -26,7 +23,7 @@ async function run(terminal: Terminal, given: Given): Promise<Outcome> {
     const body = { noun: 'contacts', reason: given.text('reason'), format: given.text('format') }
     const { id } = await client.json<{ id: string }>('POST', '/exports', { body })
     const result = await finished<Result>(terminal, client, `/exports/${id}`)
-    const written = await download(terminal, client, id, out, result.sha256)
+    const written = await client.save('GET', `/exports/${id}/content`, out, { accept: intact(terminal, result.sha256) })
     return { document: { exportId: id, rows: result.rows, sha256: written.sha256 }, text: terminal.say(`${result.rows} rows are in ${out} (sha256 ${written.sha256}).`, `已导出 ${result.rows} 行至 ${out}（sha256 ${written.sha256}）。`) }
   } finally {
     client.close()

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { text as textOf } from 'node:stream/consumers'
-import { openClient, refusalOf } from './client.ts'
-import { checkWritable, readNamed, unreadable, writeWhole } from './files.ts'
+import { openClient } from './client.ts'
+import { checkWritable, readNamed, unreadable } from './files.ts'
 import type { Given, Outcome, Terminal, Verb } from './verb.ts'
 
 interface Report {
@@ -59,9 +58,7 @@ async function exportBundle(terminal: Terminal, given: Given): Promise<Outcome> 
   const to = given.maybe('to')
   const client = openClient(terminal)
   try {
-    const answer = await client.raw('POST', '/ledger/export', { body: { ...(from ? { from } : {}), ...(to ? { to } : {}) } })
-    if ((answer.statusCode ?? 0) >= 400) throw refusalOf(answer, await textOf(answer))
-    const written = await writeWhole(out, answer)
+    const written = await client.save('POST', '/ledger/export', out, { body: { ...(from ? { from } : {}), ...(to ? { to } : {}) } })
     return { document: written, text: terminal.say(`The bundle is in ${out}; check it anywhere with: sealbook ledger verify --bundle ${out}`, `账本包已写入 ${out}；可在任何机器上校验：sealbook ledger verify --bundle ${out}`) }
   } finally {
     client.close()

@@ -23,7 +23,10 @@ export const trailRoutes: readonly Route[] = [
     desk.record({ action: 'ledger.exported', purpose: 'export', detail: present(body) })
     const out = new PassThrough()
     // A failure midway ends the connection instead of the file: the client must not take half a bundle for a whole one.
-    desk.ledger.exportBundle(out, present(body)).catch((error: unknown) => out.destroy(error instanceof Error ? error : new Error('export failed')))
+    desk.ledger.exportBundle(out, present(body)).then(
+      () => out.end(),
+      (error: unknown) => out.destroy(error instanceof Error ? error : new Error('export failed')),
+    )
     return { body: undefined, headers: { 'Content-Type': 'application/octet-stream' }, stream: out }
   }),
 ]
