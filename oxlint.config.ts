@@ -1,7 +1,7 @@
 import { defineConfig } from 'oxlint'
 
 /** The kernel's rooms, in order: each may import only those before it. */
-const rooms = ['base', 'config', 'log', 'entity', 'vault', 'db', 'ledger', 'lens', 'jobs', 'work', 'http']
+const rooms = ['base', 'config', 'log', 'entity', 'vault', 'tls', 'db', 'ledger', 'lens', 'jobs', 'work', 'http']
 /** Modules that serve every slice get the registry of entities from app.ts and must not know one slice from another. */
 const crossCutting = ['trail', 'keys', 'doctor', 'system', 'exports', 'backups', 'privacy', 'watch']
 const slices = ['contacts', 'companies', 'leads', 'deals', 'contracts', 'activities']
@@ -50,6 +50,7 @@ export default defineConfig({
     'no-console': 'error',
     // Control characters are exactly what input must be cleaned of.
     'no-control-regex': 'off',
+    'unicorn/no-useless-spread': 'off',
     eqeqeq: ['error', 'always', { null: 'ignore' }],
     'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
     'max-lines-per-function': ['error', { max: 40, skipBlankLines: true, skipComments: true }],

@@ -152,6 +152,8 @@ export interface PidFile {
   pid: number
   sockets: string
   port: number
+  /** `starting`, `ready`, `standby` or `stopping`. */
+  state: string
 }
 
 /** Reads DATA/postmaster.pid (PostgreSQL: pidfile.h). */
@@ -159,7 +161,7 @@ export async function readPidFile(data: string): Promise<PidFile | undefined> {
   const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const lines = text.split('\n')
-  return { pid: Number(lines[0]), port: Number(lines[3]), sockets: lines[4] ?? '' }
+  return { pid: Number(lines[0]), port: Number(lines[3]), sockets: lines[4] ?? '', state: (lines[7] ?? '').trim() }
 }
 
 /** Whether a process is a postmaster of this cluster. Numbers are reused, above all in containers, so the number alone proves nothing. */
