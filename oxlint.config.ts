@@ -64,7 +64,7 @@ export default defineConfig({
     { files: ['src/kernel/module.ts'], rules: walls(noProduct, noTests) },
     {
       files: ['**/*.test.ts', 'test/**', 'bench/**'],
-      rules: { 'no-restricted-imports': 'off', 'max-lines-per-function': 'off', 'max-lines': ['error', { max: 500 }] },
+      rules: { 'no-restricted-imports': 'off', 'no-console': 'off', 'max-lines-per-function': 'off', 'max-lines': ['error', { max: 500 }] },
     },
   ],
 })
