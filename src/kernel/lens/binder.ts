@@ -1,11 +1,20 @@
 import { listValue, type DuckDBValue } from '@duckdb/node-api'
 
-/** A statement under construction: SQL text on one side, values on the other. No value ever becomes part of the text. */
+/**
+ * A statement under construction: SQL text on one side, values on the other. No value ever becomes part of the text. Bind a value only
+ * where its placeholder is written: DuckDB refuses values that nothing refers to.
+ */
 export class Binder {
   readonly values: DuckDBValue[] = []
+  readonly #texts = new Map<string, string>()
 
+  /** The same text is one parameter, however often it is compared with. */
   text(value: string): string {
-    return this.#add(value, 'VARCHAR')
+    const known = this.#texts.get(value)
+    if (known !== undefined) return known
+    const placeholder = this.#add(value, 'VARCHAR')
+    this.#texts.set(value, placeholder)
+    return placeholder
   }
 
   uuid(value: string): string {

@@ -32,19 +32,17 @@ function columnsFor(reach: Reach, text: string): readonly Column[] {
 /** True where the term is in one of the reach's fields. */
 export function found(reach: Reach, term: Term, binder: Binder): string {
   const tests: string[] = []
-  const text = binder.text(term.text)
-  if (reach.hay) tests.push(`contains(${HAY}, ${text})`)
-  else tests.push(...columnsFor(reach, term.text).map(({ sql }) => `contains(${sql}, ${text})`))
+  if (reach.hay) tests.push(`contains(${HAY}, ${binder.text(term.text)})`)
+  else tests.push(...columnsFor(reach, term.text).map(({ sql }) => `contains(${sql}, ${binder.text(term.text)})`))
   if (term.tail !== null) tests.push(...tailTests(reach, term.tail, binder))
   if (reach.customFields.length > 0) {
-    tests.push(`${ID} IN (SELECT "row" FROM ${reach.layout.customTable} WHERE field IN (SELECT unnest(${binder.texts(reach.customFields)})) AND contains(text, ${text}))`)
+    tests.push(`${ID} IN (SELECT "row" FROM ${reach.layout.customTable} WHERE field IN (SELECT unnest(${binder.texts(reach.customFields)})) AND contains(text, ${binder.text(term.text)}))`)
   }
   return any(tests)
 }
 
 function tailTests(reach: Reach, tail: string, binder: Binder): string[] {
-  const value = binder.text(`${VALUE_MARK}${tail}${VALUE_MARK}`)
-  return reach.tails.map(({ sql }) => `contains(${sql}, ${value})`)
+  return reach.tails.map(({ sql }) => `contains(${sql}, ${binder.text(`${VALUE_MARK}${tail}${VALUE_MARK}`)})`)
 }
 
 export function any(tests: readonly string[]): string {
@@ -68,15 +66,13 @@ export function rank(reach: Reach, terms: readonly Term[], binder: Binder): stri
 }
 
 function wholeValue(reach: Reach, text: string, binder: Binder): string {
-  const marked = binder.text(`${VALUE_MARK}${text}${VALUE_MARK}`)
-  if (reach.hay) return `contains(${HAY}, ${marked})`
-  const plain = binder.text(text)
-  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${marked})` : `${sql} = ${plain}`}, FALSE)`))
+  const marked = `${VALUE_MARK}${text}${VALUE_MARK}`
+  if (reach.hay) return `contains(${HAY}, ${binder.text(marked)})`
+  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${binder.text(marked)})` : `${sql} = ${binder.text(text)}`}, FALSE)`))
 }
 
 function prefix(reach: Reach, text: string, binder: Binder): string {
-  const marked = binder.text(`${VALUE_MARK}${text}`)
-  if (reach.hay) return `contains(${HAY}, ${marked})`
-  const plain = binder.text(text)
-  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${marked})` : `starts_with(${sql}, ${plain})`}, FALSE)`))
+  const marked = `${VALUE_MARK}${text}`
+  if (reach.hay) return `contains(${HAY}, ${binder.text(marked)})`
+  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${binder.text(marked)})` : `starts_with(${sql}, ${binder.text(text)})`}, FALSE)`))
 }

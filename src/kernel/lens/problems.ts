@@ -15,5 +15,5 @@ export function invalid(path: string, code: string): Problem {
  */
 export function kindOf(error: unknown): string {
   const message = error instanceof Error ? error.message : ''
-  return /^[A-Z][A-Za-z ]{2,40}(?= Error:|:)/.exec(message)?.[0] ?? 'Unknown'
+  return /^([A-Z][A-Za-z ]{2,40}) Error:/.exec(message)?.[1] ?? 'Unknown'
 }

@@ -11,6 +11,7 @@ const FAR = 9
 const SHORTEST = 4
 const SHORTEST_GIVEN_NAME = 6
 const TWO_TYPOS_FROM = 8
+const WHOLE_NAME = 3
 
 /** A predicate for rows that have every term, at least one of them misspelt, and their rank: 10 and the worst distance. */
 export interface Typo {
@@ -56,8 +57,12 @@ function spellingOf({ text }: Term): Spelling | null {
   const bySound = !isAscii(text)
   const letters = bySound ? pinyinOf(text).full : text
   if (letters.length < SHORTEST || !/[a-z]/.test(letters)) return null
-  // Two typos in a sound typed as characters would be another name.
-  return { letters, typos: letters.length >= TWO_TYPOS_FROM && !bySound ? 2 : 1, bySound }
+  return { letters, typos: bySound ? soundTypos(text) : letters.length < TWO_TYPOS_FROM ? 1 : 2, bySound }
+}
+
+/** In a whole name one letter of its sound may differ (min and ming are one to half of China); in two characters that finds too many. */
+function soundTypos(text: string): number {
+  return [...text].length < WHOLE_NAME ? 0 : 1
 }
 
 function least(distances: readonly string[]): string {
@@ -67,7 +72,9 @@ function least(distances: readonly string[]): string {
 /** The smallest distance between the spelling and a word of the column, FAR when more than allowed. Null-safe. */
 function distance(column: Column, spelling: Spelling, binder: Binder): string {
   if (column.use !== 'pinyin') return spelling.bySound ? `${FAR}` : wordDistance(column, spelling, binder)
-  return soundDistance(column, spelling, binder)
+  if (!spelling.bySound) return soundDistance(column, spelling, binder)
+  const otherwise = spelling.typos === 0 ? `${FAR}` : soundDistance(column, spelling, binder)
+  return `CASE WHEN coalesce(contains(${column.sql}, ${binder.text(spelling.letters)}), FALSE) THEN 0 ELSE ${otherwise} END`
 }
 
 /**
@@ -85,20 +92,20 @@ function wordDistance(column: Column, spelling: Spelling, binder: Binder): strin
   return ranked(column, spelling, binder, `string_split(${column.sql}, ' ')`)
 }
 
-/** Of a sound also the end counts, as long as what was typed give or take one: the given name alone. */
+/** Of a sound also the end counts, as long as what was typed give or take one and beginning like it: the given name alone. */
 function soundDistance(column: Column, spelling: Spelling, binder: Binder): string {
   const { letters } = spelling
   const readings = `string_split(${column.sql}, chr(${VALUE_MARK.charCodeAt(0)}))`
   if (letters.length < SHORTEST_GIVEN_NAME) return ranked(column, spelling, binder, readings)
   const ends = [-1, 0, 1].map((more) => `list_transform(${readings}, lambda r: right(r, ${letters.length + more}))`)
-  return ranked(column, spelling, binder, `flatten([${[readings, ...ends].join(', ')}])`)
+  const alike = `list_filter(flatten([${ends.join(', ')}]), lambda e: starts_with(e, ${binder.text(letters.slice(0, 1))}))`
+  return ranked(column, spelling, binder, `list_concat(${readings}, ${alike})`)
 }
 
 function ranked(column: Column, spelling: Spelling, binder: Binder, words: string): string {
-  const { letters, typos, bySound } = spelling
+  const { letters, typos } = spelling
   const near = `lambda w: abs(length(w) - ${letters.length}) <= ${typos}`
   const distances = `list_transform(list_filter(${words}, ${near}), lambda w: damerau_levenshtein(w, ${binder.text(letters)}))`
   const nearest = `list_min(list_append(list_filter(${distances}, lambda d: d <= ${typos}), ${FAR}))`
-  const within = `CASE WHEN coalesce(${intact(column, spelling, binder)}, FALSE) THEN ${nearest} ELSE ${FAR} END`
-  return bySound ? `CASE WHEN coalesce(contains(${column.sql}, ${binder.text(letters)}), FALSE) THEN 0 ELSE ${within} END` : within
+  return `CASE WHEN coalesce(${intact(column, spelling, binder)}, FALSE) THEN ${nearest} ELSE ${FAR} END`
 }

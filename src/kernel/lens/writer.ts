@@ -52,7 +52,7 @@ export class Writer {
     if (this.#closed) return Promise.reject(new Problem('shutting-down'))
     return new Promise((resolve, reject) => {
       queue.push({ ...job, resolve, reject })
-      this.#running ??= this.#work().finally(() => (this.#running = null))
+      this.#running ??= this.#work()
     })
   }
 
@@ -60,6 +60,8 @@ export class Writer {
     // Lets everything asked for in this turn of the event loop go into the first batch.
     await Promise.resolve()
     for (let batch = this.#next(); batch.length > 0; batch = this.#next()) await this.#write(batch)
+    // In the same breath as finding nothing left, or a job added in between would wait for ever.
+    this.#running = null
   }
 
   /** Jobs of one table, oldest first, up to a batch; filling only when nothing else waits. */
