@@ -1,7 +1,8 @@
-import { openClient } from './client.ts'
+import { openClient, type Client } from './client.ts'
 import { checkWritable, readNamed, writeWhole } from './files.ts'
 import { finished } from './job.ts'
 import { multipart } from './multipart.ts'
+import { ServerRefusal } from './output.ts'
 import type { Given, Outcome, Terminal, Verb } from './verb.ts'
 
 interface RowProblem {
@@ -59,13 +60,24 @@ function summary(terminal: Terminal, r: Result): string {
   return [counts, ...left, ...shown, ...more].join('\n')
 }
 
+/** The server asks for an upload again when somebody's rights changed while it was on its way. */
+async function upload(terminal: Terminal, client: Client, fields: Readonly<Record<string, string | undefined>>, path: string): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await client.json<{ id: string }>('POST', '/imports', await multipart(terminal, fields, path))).id
+    } catch (error) {
+      if (attempt === 3 || !(error instanceof ServerRefusal) || error.problem['code'] !== 'conflict') throw error
+    }
+  }
+}
+
 async function run(terminal: Terminal, given: Given): Promise<Outcome> {
   const report = given.maybe('report')
   if (report) await checkWritable(terminal, '--report', report, { fresh: false })
-  const upload = await multipart(terminal, await fieldsOf(terminal, given), given.positional(0))
+  const fields = await fieldsOf(terminal, given)
   const client = openClient(terminal)
   try {
-    const { id } = await client.json<{ id: string }>('POST', '/imports', upload)
+    const id = await upload(terminal, client, fields, given.positional(0))
     const result = await finished<Result>(terminal, client, `/imports/${id}`)
     if (report) await writeWhole(report, reportOf(result.problems))
     const document = { importId: id, ...result }

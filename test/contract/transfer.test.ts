@@ -107,6 +107,26 @@ describe('import contacts', () => {
     expectCliProblem(refused.json, 'import-map-invalid')
   })
 
+  test('rights and fields that move meanwhile cost nobody an answer: not the upload, not those who read beside it', async () => {
+    for (let i = 0; i < 5; i++) {
+      await server.call('POST', '/departments', { name: `Moved ${i}` })
+      const done = await importFile(file('moved.csv', `Name,Email\nMoved ${i},moved${i}@example.com\n`))
+      expect(done.json).toMatchObject({ rows: 1, created: 1 })
+    }
+    const columns = Array.from({ length: 12 }, (_, i) => `Habit ${i}`)
+    const rows = Array.from({ length: 20 }, (_, i) => [`Habitual ${i}`, ...columns.map((c) => `${c} ${i}`)].join(','))
+    let running = true
+    const reading = (async () => {
+      const statuses = new Set<number>()
+      while (running) statuses.add((await server.call('POST', '/contacts/search', { limit: 5 })).status)
+      return [...statuses]
+    })()
+    const done = await importFile(file('habits.csv', [['Name', ...columns].join(','), ...rows].join('\n')))
+    running = false
+    expect(done.json).toMatchObject({ rows: 20, created: 20 })
+    expect(await reading).toEqual([200])
+  })
+
   test('POST /imports answers 202 and an id whose state can be asked by its owner alone', async () => {
     const boundary = 'x-sealbook-test'
     const part = (name: string, value: string): string => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
