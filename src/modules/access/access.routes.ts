@@ -1,73 +1,15 @@
-import { Problem, uuidv7 } from '../../kernel/base/index.ts'
 import { route, type Route } from '../../kernel/http/index.ts'
-import type { Desk } from '../../kernel/work/types.ts'
 import { contracts } from './access.contract.ts'
-import { changeAuthority, decide, judgeWorld, pendingApprovals, type AccessDeps, type Judged } from './authority.service.ts'
-import { departmentName, insertDepartment, loadDepartments, saveDepartment, type DepartmentRow, type SealedDepartment } from './departments.store.ts'
-
-const view = (deps: AccessDeps, d: SealedDepartment): object => viewOf(d, departmentName(deps.vault, d))
-const viewOf = (d: DepartmentRow, name: string): object => ({ id: d.id, version: d.version, name, parentId: d.parentId, createdAt: d.createdAt })
-
-async function create(desk: Desk, deps: AccessDeps, body: { name: string; parentId?: string | undefined }): Promise<object> {
-  return desk.write(async (work) => {
-    const judged = await judgeWorld(work.sql, deps, work.actor.epoch)
-    const root = [...judged.departments.values()].find((d) => d.parentId === null)
-    if (!root) throw new Error('no root department: set-up has not run')
-    const parent = judged.departments.get(body.parentId ?? root.id)
-    if (!parent) throw new Problem('invalid', { errors: [{ path: 'parentId', code: 'not-found' }] })
-    const row: DepartmentRow = { id: uuidv7(), organisationId: root.organisationId, parentId: parent.id, version: 1, createdAt: work.at.toISOString() }
-    await insertDepartment(work.sql, deps, row, body.name)
-    work.record({ action: 'department.created', object: { kind: 'department', id: row.id }, detail: { parent: parent.id } })
-    await work.bumpAuthority()
-    const made = viewOf(row, body.name)
-    work.answers(made, row.version)
-    return made
-  })
-}
-
-function current(judged: Judged, id: string, version: number): SealedDepartment {
-  const d = judged.departments.get(id)
-  if (!d) throw new Problem('not-found')
-  if (d.version !== version) throw new Problem('version-stale', { extra: { version: d.version } })
-  return d
-}
-
-async function change(desk: Desk, deps: AccessDeps, id: string, version: number, body: { name?: string | undefined; parentId?: string | undefined }) {
-  return desk.write(async (work) => {
-    const judged = await judgeWorld(work.sql, deps, work.actor.epoch)
-    let d = current(judged, id, version)
-    if (body.name !== undefined) {
-      await saveDepartment(work.sql, deps, d, { name: body.name })
-      work.record({ action: 'department.renamed', object: { kind: 'department', id } })
-    }
-    const moves = body.parentId !== undefined && body.parentId !== d.parentId
-    // Read again: a move in the same request writes the version after the new name's.
-    const again = body.name === undefined ? judged : await judgeWorld(work.sql, deps, work.actor.epoch)
-    const approval = moves ? await changeAuthority(work, deps, again, 'department', id, { parentId: body.parentId! }) : null
-    if (!moves && body.name === undefined) work.record({ action: 'department.unchanged', object: { kind: 'department', id } })
-    d = (await loadDepartments(work.sql, deps.authority)).find((x) => x.id === id)!
-    return { body: { ...view(deps, d), ...(approval ? { approval: { id: approval.id, state: 'pending' } } : {}) }, version: d.version, status: approval ? 202 : 200 }
-  })
-}
-
-async function list(desk: Desk, deps: AccessDeps, after: string | null, limit: number): Promise<object> {
-  const all = (await loadDepartments(desk.sql, deps.authority)).sort((a, b) => (a.id < b.id ? -1 : 1))
-  const rest = after ? all.filter((d) => d.id > after) : all
-  const shown = rest.slice(0, limit)
-  return { items: shown.map((d) => view(deps, d)), nextCursor: rest.length > limit ? shown.at(-1)!.id : null, complete: true }
-}
+import { decide, pendingApprovals, type AccessDeps } from './authority.service.ts'
+import { changeDepartment, createDepartment, listDepartments, readDepartment } from './departments.service.ts'
 
 export function accessRoutes(deps: AccessDeps): Route[] {
   return [
-    route(contracts.createDepartment, async (desk, { body }) => ({ body: await create(desk, deps, body), version: 1 })),
-    route(contracts.listDepartments, async (desk) => ({ body: await list(desk, deps, null, Number.POSITIVE_INFINITY) })),
-    route(contracts.searchDepartments, async (desk, { body }) => ({ body: await list(desk, deps, body.cursor ?? null, body.limit) })),
-    route(contracts.readDepartment, async (desk, { params }) => {
-      const d = (await loadDepartments(desk.sql, deps.authority)).find((x) => x.id === params.id)
-      if (!d) throw new Problem('not-found')
-      return { body: view(deps, d), version: d.version }
-    }),
-    route(contracts.changeDepartment, (desk, { params, version, body }) => change(desk, deps, params.id, version, body)),
+    route(contracts.createDepartment, async (desk, { body }) => ({ body: await createDepartment(desk, deps, body), version: 1 })),
+    route(contracts.listDepartments, async (desk) => ({ body: await listDepartments(desk, deps, null, Number.POSITIVE_INFINITY) })),
+    route(contracts.searchDepartments, async (desk, { body }) => ({ body: await listDepartments(desk, deps, body.cursor ?? null, body.limit) })),
+    route(contracts.readDepartment, (desk, { params }) => readDepartment(desk, deps, params.id)),
+    route(contracts.changeDepartment, (desk, { params, version, body }) => changeDepartment(desk, deps, params.id, version, body)),
     route(contracts.listApprovals, async (desk) => {
       const items = await pendingApprovals(desk, deps)
       return { body: { items: items.map(({ approval: { version: _version, decidedBy: _by, decidedAt: _at, ...a }, mine, mayApprove }) => ({ ...a, mine, mayApprove })) } }

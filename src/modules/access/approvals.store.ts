@@ -45,7 +45,7 @@ export async function insertApproval(tx: Tx, authority: Authority, words: Pick<A
   const a: Approval = { id: uuidv7(), ...words, state: 'pending', version: 1, requestedAt: at.toISOString(), decidedBy: null, decidedAt: null }
   const change = JSON.stringify(a.change)
   await tx.query('INSERT INTO approval (id, kind, subject_id, change, state, version, requested_by, requested_at, mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
-    ...[a.id, a.kind, a.subjectId, change, a.state, a.version, a.requestedBy, a.requestedAt],
+    a.id, a.kind, a.subjectId, change, a.state, a.version, a.requestedBy, a.requestedAt,
     authority.mac('approval', parts(a, change)),
   ])
   return a
@@ -66,8 +66,8 @@ export async function lockApproval(tx: Tx, authority: Authority, id: string): Pr
 export async function decideApproval(tx: Tx, authority: Authority, before: Approval, state: 'approved' | 'refused', by: string, at: Date): Promise<Approval> {
   const a: Approval = { ...before, state, version: before.version + 1, decidedBy: by, decidedAt: at.toISOString() }
   const done = await tx.query('UPDATE approval SET state = $3, version = $4, decided_by = $5, decided_at = $6, mac = $7 WHERE id = $1 AND version = $2 AND state = $8 RETURNING id', [
-    ...[a.id, before.version, a.state, a.version, a.decidedBy, a.decidedAt],
-    ...[authority.mac('approval', parts(a, JSON.stringify(a.change))), 'pending'],
+    a.id, before.version, a.state, a.version, a.decidedBy, a.decidedAt,
+    authority.mac('approval', parts(a, JSON.stringify(a.change))), 'pending',
   ])
   if (done.length === 0) throw new Problem('conflict')
   return a

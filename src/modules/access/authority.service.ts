@@ -47,7 +47,7 @@ function personAfter(deps: AccessDeps, judged: Judged, personId: string, change:
   const leaves = person.roles.includes('administrator') && !roles.includes('administrator')
   const after = withPerson(judged.before, {
     ...person,
-    ...{ roles, departmentId: change.departmentId ?? person.departmentId, status: change.status ?? person.status },
+    roles, departmentId: change.departmentId ?? person.departmentId, status: change.status ?? person.status,
     administratorUntil: leaves ? now.toISOString() : person.administratorUntil,
   })
   if (leaves) checkAdministratorLeft(after)

@@ -38,8 +38,8 @@ function sealName(vault: Vault, row: DepartmentRow, name: string): Buffer {
 
 export async function insertDepartment(sql: Sql, deps: { vault: Vault; authority: Authority }, row: DepartmentRow, name: string): Promise<void> {
   await sql.query('INSERT INTO department (id, organisation_id, parent_id, version, created_at, sealed, mac) VALUES ($1, $2, $3, $4, $5, $6, $7)', [
-    ...[row.id, row.organisationId, row.parentId, row.version, row.createdAt],
-    ...[sealName(deps.vault, row, name), deps.authority.mac('department', parts(row))],
+    row.id, row.organisationId, row.parentId, row.version, row.createdAt,
+    sealName(deps.vault, row, name), deps.authority.mac('department', parts(row)),
   ])
 }
 
@@ -48,8 +48,8 @@ export async function saveDepartment(sql: Sql, deps: { vault: Vault; authority: 
   const name = change.name ?? departmentName(deps.vault, before)
   const next: DepartmentRow = { ...before, parentId: change.parentId ?? before.parentId, version: before.version + 1 }
   const done = await sql.query('UPDATE department SET parent_id = $3, version = $4, sealed = $5, mac = $6 WHERE id = $1 AND version = $2 RETURNING id', [
-    ...[next.id, before.version, next.parentId, next.version],
-    ...[sealName(deps.vault, next, name), deps.authority.mac('department', parts(next))],
+    next.id, before.version, next.parentId, next.version,
+    sealName(deps.vault, next, name), deps.authority.mac('department', parts(next)),
   ])
   if (done.length === 0) throw new Problem('version-stale')
   return next

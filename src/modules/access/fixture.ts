@@ -40,8 +40,8 @@ export const CUSTOM: readonly CustomFieldWords[] = [
 ]
 
 export const PERMISSIONS = [
-  ...['users:read', 'users:manage', 'departments:read', 'departments:manage', 'tokens:create', 'tokens:manage', 'approvals:decide'],
-  ...['custom-fields:read', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage', ...Object.keys(entityPermissions([Client, Firm]))],
+  'users:read', 'users:manage', 'departments:read', 'departments:manage', 'tokens:create', 'tokens:manage', 'approvals:decide',
+  'custom-fields:read', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage', ...Object.keys(entityPermissions([Client, Firm])),
 ]
 
 export const registryWith = (...roles: Role[]): RoleRegistry => roleRegistry([...BUILT_IN_ROLES, ...roles], [Client, Firm])

@@ -4,8 +4,9 @@ import { Problem } from '../../kernel/base/index.ts'
 import type { Authenticator } from '../../kernel/http/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
 import { contextOf, grantsOf, keyOf, type Context, type IdentityDeps } from './context.ts'
+import { cookieSecret } from './cookie.ts'
 import type { LoadedPerson } from './person.rows.ts'
-import { cookieSecret, csrfOf, IDLE_MS, isAlive, loadSession, sessionDigest, touchSession } from './sessions.store.ts'
+import { csrfOf, IDLE_MS, isAlive, loadSession, sessionDigest, touchSession } from './sessions.store.ts'
 import { isTokenAlive, loadToken, looksLikeToken, tokenDigest } from './tokens.store.ts'
 
 const KEPT_MS = 60_000
@@ -34,8 +35,8 @@ async function fromSession(c: Context, digest: Buffer): Promise<Kept | null> {
   const { session, person } = loaded
   if (now.getTime() - Date.parse(session.seenAt) >= TOUCH_MS) await touchSession(c.db, c, session, now)
   const actor: Actor = {
-    ...{ personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'session', credentialId: session.id },
-    ...{ factorAt: Date.parse(session.factorAt), locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch },
+    personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'session', credentialId: session.id,
+    factorAt: Date.parse(session.factorAt), locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch,
   }
   const until = Math.min(Date.parse(session.expiresAt), now.getTime() + IDLE_MS)
   return { actor, csrf: csrfOf(c.vault, session), mustChange: mustChangePassword(person), loadedAt: now.getTime(), until }
@@ -47,8 +48,8 @@ async function fromToken(c: Context, digest: Buffer): Promise<Kept | null> {
   if (!loaded || !isTokenAlive(loaded, now)) return null
   const { token, person } = loaded
   const actor: Actor = {
-    ...{ personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: token.id },
-    ...{ factorAt: null, locale: person.locale, grants: grantsOf(c, person, new Set(token.scopes)), epoch: person.epoch },
+    personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: token.id,
+    factorAt: null, locale: person.locale, grants: grantsOf(c, person, new Set(token.scopes)), epoch: person.epoch,
   }
   return { actor, csrf: null, mustChange: mustChangePassword(person), loadedAt: now.getTime(), until: Date.parse(token.expiresAt) }
 }

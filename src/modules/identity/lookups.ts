@@ -10,8 +10,8 @@ export async function actorOf(deps: IdentityDeps, personId: string): Promise<Act
   const person = await personById(c.db, c, personId)
   if (!person || person.disabledAt !== null) return null
   return {
-    ...{ personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: personId },
-    ...{ factorAt: null, locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch },
+    personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: personId,
+    factorAt: null, locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch,
   }
 }
 

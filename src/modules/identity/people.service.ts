@@ -52,7 +52,7 @@ async function applyChange(work: Work, c: Context, personId: string, change: Aut
   if (departmentId !== person.departmentId) work.record({ action: 'user.moved', ...about, detail: { from: person.departmentId, to: departmentId } })
   if (change.status === 'active' && person.disabledAt !== null) work.record({ action: 'user.enabled', ...about })
   const next = {
-    ...{ roles, departmentId, disabledAt: change.status === 'active' ? null : person.disabledAt },
+    roles, departmentId, disabledAt: change.status === 'active' ? null : person.disabledAt,
     administratorUntil: gone.some((r) => r.role === 'administrator') ? at : person.administratorUntil,
   }
   await savePerson(work.sql, c, person, next, at)
@@ -80,8 +80,8 @@ export async function createUser(desk: Desk, c: Context, asked: NewUser): Promis
     checkDepartment(judged, departmentId)
     const at = work.at.toISOString()
     const bare: Person = {
-      ...{ id, version: 1, departmentId, disabledAt: null, locale: asked.locale ?? work.actor.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null },
-      ...{ emailBlind: emailBlind(c.vault, asked.email), sealed: Buffer.alloc(0), createdAt: at, updatedAt: at, roles: [], factors: [] },
+      id, version: 1, departmentId, disabledAt: null, locale: asked.locale ?? work.actor.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null,
+      emailBlind: emailBlind(c.vault, asked.email), sealed: Buffer.alloc(0), createdAt: at, updatedAt: at, roles: [], factors: [],
     }
     const person = await insertPerson(work.sql, c, bare, facts)
     const password = await insertFactor(work.sql, c, person, { kind: 'password', state: 'active', setBy: work.actor.personId, at }, (cell) => c.vault.seal(key!, cell, hash))
@@ -158,8 +158,8 @@ export async function enableUser(desk: Desk, c: Context, id: string): Promise<Ch
 export function userView(c: Context, p: ListedPerson, withEmail: boolean, approval: Approval | null = null): Record<string, unknown> {
   const facts = personFacts(c.vault, p)
   return {
-    ...{ id: p.id, version: p.version, createdAt: p.createdAt, updatedAt: p.updatedAt, name: facts.name, email: withEmail ? facts.email : null },
-    ...{ roles: p.roles.map((r) => r.role).sort(), departmentId: p.departmentId, disabledAt: p.disabledAt, locale: p.locale },
+    id: p.id, version: p.version, createdAt: p.createdAt, updatedAt: p.updatedAt, name: facts.name, email: withEmail ? facts.email : null,
+    roles: p.roles.map((r) => r.role).sort(), departmentId: p.departmentId, disabledAt: p.disabledAt, locale: p.locale,
     ...(approval ? { approval: { id: approval.id, state: 'pending' } } : {}),
   }
 }

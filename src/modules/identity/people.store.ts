@@ -156,7 +156,7 @@ export async function insertFactor(tx: Tx, s: Signing, person: Pick<Person, 'id'
   const bare: Factor = { id, personId: person.id, kind: words.kind, state: words.state, version: 1, data: Buffer.alloc(0), lastStep: words.lastStep ?? null, setBy: words.setBy, createdAt: words.at }
   const f: Factor = { ...bare, data: data(factorCell(bare)) }
   await tx.query('INSERT INTO factor (id, person_id, kind, state, version, data, last_step, set_by, created_at, mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)', [
-    ...[f.id, f.personId, f.kind, f.state, f.version, f.data, f.lastStep, f.setBy, f.createdAt],
+    f.id, f.personId, f.kind, f.state, f.version, f.data, f.lastStep, f.setBy, f.createdAt,
     s.authority.mac('factor', factorParts(f)),
   ])
   return f

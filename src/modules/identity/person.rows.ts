@@ -86,8 +86,8 @@ export function factorDigest(factors: readonly Factor[]): Buffer {
 export function personParts(p: Omit<Person, 'factors'>, digest: Buffer): Part[] {
   const roles = p.roles.map((r) => r.role).sort()
   return [
-    ...[p.id, p.version, p.departmentId, instant(p.disabledAt), p.locale, p.sessionEpoch, p.tokenEpoch, instant(p.administratorUntil)],
-    ...[digest, p.emailBlind, instant(p.createdAt), instant(p.updatedAt), lengthPrefixed(roles)],
+    p.id, p.version, p.departmentId, instant(p.disabledAt), p.locale, p.sessionEpoch, p.tokenEpoch, instant(p.administratorUntil),
+    digest, p.emailBlind, instant(p.createdAt), instant(p.updatedAt), lengthPrefixed(roles),
   ]
 }
 

@@ -1,24 +1,14 @@
-import { publicRoute, route, type Answer, type PublicRoute, type Route } from '../../kernel/http/index.ts'
 import type { FastifyRequest } from 'fastify'
 import { Problem } from '../../kernel/base/index.ts'
-import type { Desk } from '../../kernel/work/types.ts'
-import { mustChangePassword } from './authenticator.ts'
+import { publicRoute, route, type Answer, type PublicRoute, type Route } from '../../kernel/http/index.ts'
 import { grantsOf, type Context } from './context.ts'
-import { changePassword, confirmTotp, enrolTotp, sessionOnly, stepUp } from './credentials.service.ts'
+import { cookieOf, cookieSecret, NO_COOKIE } from './cookie.ts'
+import { changePassword, confirmTotp, enrolTotp, stepUp } from './credentials.service.ts'
 import { contracts } from './identity.contract.ts'
-import { lockPerson, personById, personFacts, savePerson } from './people.store.ts'
-import type { LoadedPerson } from './person.rows.ts'
+import { changeMe, meView, readMe, signOut } from './me.service.ts'
 import { redeemReset } from './reset.service.ts'
-import { cookieOf, cookieSecret, csrfOf, deleteSession, loadSession, NO_COOKIE, type OpenedSession } from './sessions.store.ts'
-import { activeFactor, signIn } from './sign-in.service.ts'
+import { signIn } from './sign-in.service.ts'
 import type { Throttle } from './throttle.ts'
-
-function meView(c: Context, person: LoadedPerson, scopes: Iterable<string>): Record<string, unknown> {
-  return {
-    ...{ id: person.id, ...personFacts(c.vault, person), roles: person.roles.map((r) => r.role).sort(), scopes: [...scopes].sort(), locale: person.locale },
-    ...{ departmentId: person.departmentId, mustChangePassword: mustChangePassword(person), secondFactor: activeFactor(person, 'totp') !== undefined },
-  }
-}
 
 /** Another site's page must not sign this browser in as somebody of its choice. Browsers say where a request comes from; other clients do not. */
 function checkSameSite(request: FastifyRequest): void {
@@ -26,32 +16,7 @@ function checkSameSite(request: FastifyRequest): void {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Problem('csrf-refused')
 }
 
-const withCookie = (opened: OpenedSession, body: object): Answer<object> => ({ body: { ...body, csrf: opened.csrf }, headers: { 'Set-Cookie': cookieOf(opened.secret) } })
-
-async function readMe(desk: Desk, c: Context): Promise<object> {
-  const person = await personById(desk.sql, c, desk.actor.personId)
-  if (!person) throw new Problem('signed-out')
-  const session = desk.actor.via === 'session' ? await loadSession(desk.sql, c, { id: desk.actor.credentialId }) : null
-  return { ...meView(c, person, desk.actor.grants.permissions), ...(session ? { csrf: csrfOf(c.vault, session.session) } : {}) }
-}
-
-async function signOut(desk: Desk): Promise<void> {
-  sessionOnly(desk)
-  await desk.write(async (work) => {
-    await deleteSession(work.sql, work.actor.credentialId)
-    work.record({ action: 'session.ended', object: { kind: 'session', id: work.actor.credentialId }, subjects: [work.actor.key] })
-    await work.bumpAuthority()
-  })
-}
-
-async function changeMe(desk: Desk, c: Context, locale: 'zh-CN' | 'en'): Promise<void> {
-  await desk.write(async (work) => {
-    const person = await lockPerson(work.sql, c, work.actor.personId)
-    await savePerson(work.sql, c, person, { locale }, work.at.toISOString())
-    work.record({ action: 'user.updated', object: { kind: 'person', id: person.id }, subjects: [work.actor.key], detail: { changed: ['locale'] } })
-    await work.bumpAuthority()
-  })
-}
+const withCookie = (opened: { secret: string; csrf: string }, body: object): Answer<object> => ({ body: { ...body, csrf: opened.csrf }, headers: { 'Set-Cookie': cookieOf(opened.secret) } })
 
 export function publicSessionRoutes(c: Context, throttle: Throttle): PublicRoute[] {
   return [

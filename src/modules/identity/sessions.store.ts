@@ -8,7 +8,6 @@ import type { Signing } from './people.store.ts'
 
 export const IDLE_MS = 30 * 60_000
 export const ABSOLUTE_MS = 12 * 3_600_000
-export const COOKIE = '__Host-session'
 
 export interface Session {
   id: string
@@ -48,12 +47,12 @@ function open(vault: Vault, session: Omit<Session, 'digest'>): OpenedSession {
 export async function createSession(tx: Tx, s: Signing, person: Pick<Person, 'id' | 'sessionEpoch'>, at: Date): Promise<OpenedSession> {
   const now = at.toISOString()
   const opened = open(s.vault, {
-    ...{ id: uuidv7(), personId: person.id, version: 1, sessionEpoch: person.sessionEpoch },
-    ...{ createdAt: now, seenAt: now, factorAt: now, expiresAt: new Date(at.getTime() + ABSOLUTE_MS).toISOString() },
+    id: uuidv7(), personId: person.id, version: 1, sessionEpoch: person.sessionEpoch,
+    createdAt: now, seenAt: now, factorAt: now, expiresAt: new Date(at.getTime() + ABSOLUTE_MS).toISOString(),
   })
   const { session } = opened
   await tx.query('INSERT INTO session (id, person_id, version, digest, session_epoch, created_at, seen_at, factor_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)', [
-    ...[session.id, session.personId, session.version, session.digest, session.sessionEpoch, session.createdAt, session.seenAt, session.factorAt, session.expiresAt],
+    session.id, session.personId, session.version, session.digest, session.sessionEpoch, session.createdAt, session.seenAt, session.factorAt, session.expiresAt,
     macOf(s.authority, session),
   ])
   return opened
@@ -61,7 +60,7 @@ export async function createSession(tx: Tx, s: Signing, person: Pick<Person, 'id
 
 async function save(sql: Sql, s: Signing, before: Session, after: Session): Promise<boolean> {
   const done = await sql.query('UPDATE session SET version = $3, digest = $4, seen_at = $5, factor_at = $6, mac = $7 WHERE id = $1 AND version = $2 RETURNING id', [
-    ...[after.id, before.version, after.version, after.digest, after.seenAt, after.factorAt],
+    after.id, before.version, after.version, after.digest, after.seenAt, after.factorAt,
     macOf(s.authority, after),
   ])
   return done.length === 1
@@ -120,17 +119,4 @@ export function isAlive({ session, person }: LoadedSession, now: Date): boolean 
   const t = now.getTime()
   if (person.disabledAt !== null || session.sessionEpoch !== person.sessionEpoch) return false
   return t < Date.parse(session.expiresAt) && t - Date.parse(session.seenAt) < IDLE_MS
-}
-
-export const cookieOf = (secret: string): string => `${COOKIE}=${secret}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${ABSOLUTE_MS / 1000}`
-
-export const NO_COOKIE = `${COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0`
-
-/** The session secret of a Cookie header. */
-export function cookieSecret(header: string | undefined): string | null {
-  for (const part of (header ?? '').split(';')) {
-    const at = part.indexOf('=')
-    if (at > 0 && part.slice(0, at).trim() === COOKIE) return /^[A-Za-z0-9_-]{43}$/.exec(part.slice(at + 1).trim())?.[0] ?? null
-  }
-  return null
 }

@@ -51,8 +51,8 @@ interface Ids {
 async function insertOwner(tx: Parameters<typeof insertPerson>[0], c: Context, ids: Ids, words: SetUpWords, hash: Buffer, at: Date): Promise<string[]> {
   const iso = at.toISOString()
   const bare: Person = {
-    ...{ id: ids.ownerId, version: 1, departmentId: ids.departmentId, disabledAt: null, locale: words.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null },
-    ...{ emailBlind: emailBlind(c.vault, words.ownerEmail), sealed: Buffer.alloc(0), createdAt: iso, updatedAt: iso, roles: [], factors: [] },
+    id: ids.ownerId, version: 1, departmentId: ids.departmentId, disabledAt: null, locale: words.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null,
+    emailBlind: emailBlind(c.vault, words.ownerEmail), sealed: Buffer.alloc(0), createdAt: iso, updatedAt: iso, roles: [], factors: [],
   }
   const facts = { name: words.ownerName ?? words.ownerEmail.split('@')[0]!, email: words.ownerEmail }
   const person = await insertPerson(tx, c, bare, facts)

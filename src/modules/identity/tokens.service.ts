@@ -67,8 +67,8 @@ export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promis
 
 export function tokenView(c: Context, t: SealedToken): object {
   return {
-    ...{ id: t.id, version: t.version, userId: t.personId, name: tokenName(c.vault, t), scopes: t.scopes, createdBy: t.createdBy },
-    ...{ createdAt: t.createdAt, expiresAt: t.expiresAt, revokedAt: t.revokedAt },
+    id: t.id, version: t.version, userId: t.personId, name: tokenName(c.vault, t), scopes: t.scopes, createdBy: t.createdBy,
+    createdAt: t.createdAt, expiresAt: t.expiresAt, revokedAt: t.revokedAt,
   }
 }
 

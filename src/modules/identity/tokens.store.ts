@@ -30,8 +30,8 @@ export const looksLikeToken = (text: string): boolean => /^sbk_[A-Za-z0-9_-]{43}
 export const tokenDigest = (vault: Vault, token: string): Buffer => vault.mac('session', lengthPrefixed(['token', token]))
 
 const parts = (t: ApiToken): Part[] => [
-  ...[t.id, t.personId, t.version, t.digest, t.tokenEpoch, lengthPrefixed([...t.scopes].sort()), t.createdBy, t.viaToken],
-  ...[instant(t.createdAt), instant(t.expiresAt), instant(t.revokedAt)],
+  t.id, t.personId, t.version, t.digest, t.tokenEpoch, lengthPrefixed([...t.scopes].sort()), t.createdBy, t.viaToken,
+  instant(t.createdAt), instant(t.expiresAt), instant(t.revokedAt),
 ]
 
 // Revoking moves the version but not the name, so the seal is bound to the first version.
@@ -54,15 +54,15 @@ export interface TokenWords {
 export async function createToken(tx: Tx, s: Signing, person: Pick<Person, 'id' | 'tokenEpoch'>, words: TokenWords): Promise<{ token: ApiToken; text: string }> {
   const text = PREFIX + randomBytes(32).toString('base64url')
   const t: ApiToken = {
-    ...{ id: uuidv7(), personId: person.id, version: 1, digest: tokenDigest(s.vault, text), tokenEpoch: person.tokenEpoch },
-    ...{ scopes: [...new Set(words.scopes)].sort(), createdBy: words.createdBy, viaToken: words.viaToken },
-    ...{ createdAt: words.at.toISOString(), expiresAt: words.expiresAt.toISOString(), revokedAt: null },
+    id: uuidv7(), personId: person.id, version: 1, digest: tokenDigest(s.vault, text), tokenEpoch: person.tokenEpoch,
+    scopes: [...new Set(words.scopes)].sort(), createdBy: words.createdBy, viaToken: words.viaToken,
+    createdAt: words.at.toISOString(), expiresAt: words.expiresAt.toISOString(), revokedAt: null,
   }
   const sealed = s.vault.seal(s.vault.ownerKey(person.id), cell(t), Buffer.from(JSON.stringify({ name: words.name })))
   await tx.query(
     `INSERT INTO api_token (id, person_id, version, digest, token_epoch, scopes, created_by, via_token, created_at, expires_at, revoked_at, sealed, mac)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-    [...[t.id, t.personId, t.version, t.digest, t.tokenEpoch, t.scopes, t.createdBy, t.viaToken, t.createdAt, t.expiresAt, t.revokedAt], sealed, s.authority.mac('api_token', parts(t))],
+    [t.id, t.personId, t.version, t.digest, t.tokenEpoch, t.scopes, t.createdBy, t.viaToken, t.createdAt, t.expiresAt, t.revokedAt, sealed, s.authority.mac('api_token', parts(t))],
   )
   return { token: t, text }
 }
