@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ['test/harness/postgres-setup.ts'],
     // Processes, not threads: tests kill, lock and open homes, which are the process's, not the thread's.
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: ['default', ['json', { outputFile: 'test-results/vitest.json' }]],
   },
 })
