@@ -9,9 +9,12 @@ export class OpenFailed extends Error {
 }
 
 const TAG = 16
+const NONCE = 12
 
-/** AES-256-GCM (NIST SP 800-38D), 96-bit nonce, 128-bit tag: the one function every seal goes through. Returns ciphertext ‖ tag. */
+/** AES-256-GCM (NIST SP 800-38D), 96-bit nonce, 128-bit tag: the one function every seal goes through. Returns ciphertext ‖ tag. Throws a RangeError on a nonce of another length. */
 export function aesGcmSeal(key: KeyObject, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+  // GCM takes any length, but hashes all others down to 96 bits, where two may meet.
+  if (nonce.length !== NONCE) throw new RangeError('nonce length')
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
   if (aad.length > 0) cipher.setAAD(aad)
   const body = cipher.update(plaintext)
@@ -21,7 +24,7 @@ export function aesGcmSeal(key: KeyObject, nonce: Uint8Array, aad: Uint8Array, p
 
 /** The one function every open goes through. Input: ciphertext ‖ tag. Throws OpenFailed. */
 export function aesGcmOpen(key: KeyObject, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer {
-  if (sealed.length < TAG || nonce.length !== 12) throw new OpenFailed()
+  if (sealed.length < TAG || nonce.length !== NONCE) throw new OpenFailed()
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG })
     if (aad.length > 0) decipher.setAAD(aad)
@@ -34,7 +37,7 @@ export function aesGcmOpen(key: KeyObject, nonce: Uint8Array, aad: Uint8Array, s
   }
 }
 
-const noncePool = Buffer.allocUnsafe(12 * 512)
+const noncePool = Buffer.allocUnsafe(NONCE * 512)
 let nonceAt = noncePool.length
 
 /** 12 random bytes; drawn from the system generator 512 at a time, since one call costs as much as the whole pool. */
@@ -43,9 +46,9 @@ export function freshNonce(): Buffer {
     randomFillSync(noncePool)
     nonceAt = 0
   }
-  const nonce = Buffer.from(noncePool.subarray(nonceAt, nonceAt + 12))
-  noncePool.fill(0, nonceAt, nonceAt + 12)
-  nonceAt += 12
+  const nonce = Buffer.from(noncePool.subarray(nonceAt, nonceAt + NONCE))
+  noncePool.fill(0, nonceAt, nonceAt + NONCE)
+  nonceAt += NONCE
   return nonce
 }
 

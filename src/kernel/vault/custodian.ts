@@ -1,5 +1,5 @@
 import { argon2Sync, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { lengthPrefixed, Refusal } from '../base/index.ts'
 import { aesGcmOpen, aesGcmSeal, freshNonce, OpenFailed } from './aes.ts'
@@ -36,7 +36,7 @@ export function unwrapRoot(custodian: Custodian, instanceId: string, kept: { par
   }
 }
 
-const KEY_FILE = /^sealbook-root-key-v1 ([A-Za-z0-9_-]{43})\n?$/
+const KEY_FILE = /^sealbook-root-key-v1 ([A-Za-z0-9_-]{43})\s*$/
 
 /** A file with 32 random bytes; 0600, best on another device than HOME. */
 export function keyFile(path: string): Custodian {
@@ -63,7 +63,11 @@ export function passphrase(path: string): Custodian {
   const derive = (salt: Buffer): KeyObject => {
     const words = readSecretFile(path, 'passphrase file').split('\n')[0]!.normalize('NFKC').trim()
     if (words.length < 12) throw new Refusal('passphrase-short', `Write a passphrase of at least 12 characters on the first line of ${path}; nothing was changed.`)
-    return createSecretKey(argon2Sync('argon2id', { message: words, nonce: salt, parallelism: 1, tagLength: 32, memory: MEMORY_KIB, passes: 3 }))
+    try {
+      return createSecretKey(argon2Sync('argon2id', { message: words, nonce: salt, parallelism: 1, tagLength: 32, memory: MEMORY_KIB, passes: 3 }))
+    } catch (error) {
+      throw new Refusal('passphrase-memory', 'Stretching the passphrase needs 256 MiB of memory: free some; nothing was changed.', 4, error)
+    }
   }
   return {
     kind: 'passphrase',
@@ -71,13 +75,19 @@ export function passphrase(path: string): Custodian {
       const salt = randomBytes(16)
       return { params: JSON.stringify({ salt: salt.toString('base64url') }), key: derive(salt) }
     },
-    recall: (params) => derive(Buffer.from((JSON.parse(params) as { salt: string }).salt, 'base64url')),
+    recall: (params) => derive(saltOf(params)),
   }
+}
+
+function saltOf(params: string): Buffer {
+  const salt = Buffer.from(/^\{"salt":"([A-Za-z0-9_-]{22})"\}$/.exec(params)?.[1] ?? '', 'base64url')
+  if (salt.length !== 16) throw new Refusal('key-store-damaged', 'The key store does not say how the passphrase was used: put it back from its own backup; nothing was changed.')
+  return salt
 }
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
-/** 32 secret bytes as 52 Crockford base-32 characters in groups of four; a last group is a checksum, so a slip in typing is told from a wrong kit. */
+/** 32 secret bytes and a 16-bit checksum as 55 Crockford base-32 characters in groups of four, so a slip in typing is told from a wrong kit. */
 export function formatRecoveryCode(secret: Uint8Array): string {
   const sum = Buffer.from(hkdfSync('sha256', secret, '', 'recovery-kit-checksum', 3)).subarray(0, 2)
   const bits = [...secret, ...sum].map((b) => b.toString(2).padStart(8, '0')).join('')
@@ -85,9 +95,13 @@ export function formatRecoveryCode(secret: Uint8Array): string {
   return (chars.match(/.{1,4}/g) ?? []).join('-')
 }
 
-/** Throws a Refusal recovery-code-mistyped. */
+/**
+ * Reads the code out of a whole kit (what follows `code`, up to an empty line) or out of the code alone, typed in any
+ * case, spacing and line breaks, full-width letters too. Throws a Refusal recovery-code-mistyped.
+ */
 export function parseRecoveryCode(text: string): Buffer {
-  const code = /(?:[0-9A-Za-z]{1,4}[-\s]){10,}[0-9A-Za-z]{1,4}/.exec(text.replaceAll('\r', ''))?.[0] ?? text
+  const plain = text.normalize('NFKC').replaceAll('\r', '')
+  const code = /^[ \t]*code[ \t:]+([^]*?)(?:\n[ \t]*\n|$(?![^]))/im.exec(plain)?.[1] ?? plain
   const chars = code.toUpperCase().replace(/[^0-9A-Z]/g, '').replaceAll('O', '0').replaceAll(/[IL]/g, '1')
   const bits = [...chars].map((c) => ALPHABET.indexOf(c).toString(2).padStart(5, '0')).join('')
   const bytes = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => Number.parseInt(b, 2)))
@@ -98,29 +112,56 @@ export function parseRecoveryCode(text: string): Buffer {
   return secret
 }
 
-/** The printed kit as a custodian. Without a secret it makes one. */
+/** The printed kit as a custodian: `secret` is what its code says. */
 export function recoveryKit(secret: Buffer): Custodian {
   return { kind: 'recovery-kit', prepare: () => ({ params: '{}', key: createSecretKey(secret) }), recall: () => createSecretKey(secret) }
 }
 
-/** Writes a secret durably: folder 0700, file 0600, never over an existing file. */
+/** Writes a secret durably: folder 0700, file 0600, never over an existing file, and no file at all when it cannot be written whole. */
 export function writeSecretFile(path: string, text: string): void {
+  let fd: number | null = null
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const fd = openSync(path, 'wx', 0o600)
-    writeSync(fd, text)
+    fd = openSync(path, 'wx', 0o600)
+    writeFileSync(fd, text)
     fsyncSync(fd)
-    closeSync(fd)
+    fsyncFolder(dirname(path))
   } catch (error) {
+    if (fd !== null) rmSync(path, { force: true })
     throw new Refusal('secret-not-written', `Cannot write ${path}: choose a folder that can be written and a name that is free.`, 4, error)
+  } finally {
+    if (fd !== null) closeSync(fd)
   }
 }
 
-function readSecretFile(path: string, what: string): string {
+/** Makes a new name in a folder survive a power cut. */
+export function fsyncFolder(folder: string): void {
+  const fd = openSync(folder, 'r')
   try {
-    if (statSync(path).size > 4096) throw new Error('too large')
-    return readFileSync(path, 'utf8')
+    fsyncSync(fd)
+  } catch (error) {
+    // Some file systems have no such thing for a folder; a broken disk (EIO) is told.
+    if ((error as { code?: unknown }).code !== 'EINVAL') throw error
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const LARGEST = 4096
+
+/** Reads at most 4 KiB, from a pipe as well: a passphrase may come from another program. */
+function readSecretFile(path: string, what: string): string {
+  let fd: number | null = null
+  try {
+    fd = openSync(path, 'r')
+    const bytes = Buffer.alloc(LARGEST + 1)
+    let size = 0
+    for (let n = 1; n > 0 && size < bytes.length; size += n) n = readSync(fd, bytes, size, bytes.length - size, null)
+    if (size > LARGEST) throw new Error('too large')
+    return bytes.toString('utf8', 0, size)
   } catch (error) {
     throw new Refusal('key-unreadable', `The ${what} at ${path} cannot be read: mount it or correct its path and rights; nothing was changed.`, 4, error)
+  } finally {
+    if (fd !== null) closeSync(fd)
   }
 }

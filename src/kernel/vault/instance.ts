@@ -1,11 +1,11 @@
 import { createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { Refusal, uuidv7 } from '../base/index.ts'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Problem, Refusal, uuidv7 } from '../base/index.ts'
 import { rootKeyPath, type Config } from '../config/index.ts'
-import { formatRecoveryCode, keyFile, parseRecoveryCode, passphrase, recoveryKit, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
-import { createKeyStore, KeyStore } from './keystore.ts'
-import { newPurposes, Purposes } from './purposes.ts'
+import { formatRecoveryCode, fsyncFolder, keyFile, parseRecoveryCode, passphrase, recoveryKit, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
+import { createKeyStore, KeyStore, removeKeyStore, type KeyWrite } from './keystore.ts'
+import { FOUNDING, newPurposes, Purposes } from './purposes.ts'
 import type { Vault } from './types.ts'
 import { vaultOver } from './vault.ts'
 
@@ -35,18 +35,43 @@ function custodianOf(kind: CustodianKind, config: Config, instanceId: string): C
 
 /** Makes a new instance: root key under its custodian, key store, purpose keys. Throws a Refusal and leaves nothing behind when a part is refused. */
 export async function createInstance(config: Config): Promise<{ instanceId: string }> {
+  const path = keyStorePath(config)
+  if (existsSync(path)) throw new Refusal('key-store-exists', 'This home already has a key store; nothing was changed.')
   if (existsSync(join(config.home, 'postgres', 'PG_VERSION'))) {
     throw new Refusal('key-store-missing', `The database in ${config.home} has no key store beside it: put keys/keystore.sqlite back from its own backup; nothing was changed.`)
   }
   const instanceId = uuidv7()
+  const custodian = custodianOf(config.custodian, config, instanceId)
   const root = createSecretKey(randomBytes(32))
-  const kept = wrapRoot(custodianOf(config.custodian, config, instanceId), instanceId, root)
-  mkdirSync(join(config.home, 'keys'), { recursive: true, mode: 0o700 })
-  createKeyStore(keyStorePath(config), instanceId)
-  const store = new KeyStore(keyStorePath(config))
-  await store.write([{ op: 'custodian', ...kept, at: new Date().toISOString() }, ...newPurposes(instanceId, root, new Set())])
-  await store.close()
+  const kept = wrapRoot(custodian, instanceId, root)
+  try {
+    await foundKeyStore(path, instanceId, [{ op: 'custodian', ...kept, at: new Date().toISOString() }, ...newPurposes(instanceId, root, new Set())])
+  } catch (error) {
+    if (custodian.kind === 'key-file') rmSync(rootKeyPath(config, instanceId), { force: true })
+    throw error instanceof Refusal ? error : new Refusal('key-store-not-written', `Cannot write in ${config.home}: free some space or correct the rights of the folder; nothing was changed.`, 4, error)
+  }
   return { instanceId }
+}
+
+/** The key store gets its name only when it is whole: a creation that is killed leaves no store without a root key. */
+async function foundKeyStore(path: string, instanceId: string, writes: readonly KeyWrite[]): Promise<void> {
+  const draft = `${path}.new`
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  removeKeyStore(draft)
+  try {
+    createKeyStore(draft, instanceId)
+    const store = new KeyStore(draft)
+    try {
+      await store.write(writes)
+    } finally {
+      await store.close()
+    }
+    renameSync(draft, path)
+    fsyncFolder(dirname(path))
+  } catch (error) {
+    removeKeyStore(draft)
+    throw error
+  }
 }
 
 function unlock(config: Config, store: KeyStore): KeyObject {
@@ -61,11 +86,17 @@ export async function openVault(config: Config): Promise<OpenedVault> {
   const store = new KeyStore(keyStorePath(config))
   try {
     const root = unlock(config, store)
-    const missing = newPurposes(store.instanceId, root, new Set(store.purposes().map((p) => p.purpose)))
+    const have = new Set(store.purposes().map((p) => p.purpose))
+    // A purpose that was always there and is gone was lost. A fresh key in its place would seal new rows apart from the old ones.
+    const lost = FOUNDING.filter((p) => !have.has(p))
+    if (lost.length > 0) throw new Refusal('key-store-damaged', `The key store has lost its keys for ${lost.join(', ')}: put it back from its own backup; nothing was changed.`)
+    const missing = newPurposes(store.instanceId, root, have)
     if (missing.length > 0) await store.write(missing)
     return withKit(store, root, vaultOver(store, new Purposes(store.instanceId, root, store.purposes())))
   } catch (error) {
     await store.close()
+    // At start-up a store that cannot be read or written is the operator's to mend, with a sentence.
+    if (error instanceof Problem) throw new Refusal('key-store-damaged', `The key store in ${config.home} cannot be used: put it back from its own backup; nothing was changed.`, 4, error)
     throw error
   }
 }
@@ -93,7 +124,7 @@ function withKit(store: KeyStore, root: KeyObject, vault: Vault): OpenedVault {
   }
 }
 
-/** Opens the root key with the printed kit and puts it under a fresh key file. The lost custodian's wrap is replaced. */
+/** Opens the root key with the printed kit and puts it under a fresh key file, which replaces the lost one. Throws a Refusal; then no key file is left and the store is as before. */
 export async function recoverInstance(config: Config, kit: string): Promise<{ instanceId: string; keyFile: string }> {
   const store = new KeyStore(keyStorePath(config))
   try {
@@ -102,7 +133,12 @@ export async function recoverInstance(config: Config, kit: string): Promise<{ in
     const root = unwrapRoot(recoveryKit(parseRecoveryCode(kit)), store.instanceId, kept)
     const path = rootKeyPath(config, store.instanceId)
     const fresh = wrapRoot(keyFile(path), store.instanceId, root)
-    await store.write([{ op: 'custodian', ...fresh, at: new Date().toISOString() }])
+    try {
+      await store.write([{ op: 'custodian', ...fresh, at: new Date().toISOString() }])
+    } catch (error) {
+      rmSync(path, { force: true })
+      throw new Refusal('key-store-not-written', `The key store of ${config.home} cannot be written: free some space or correct its rights; nothing was changed.`, 4, error)
+    }
     return { instanceId: store.instanceId, keyFile: path }
   } finally {
     await store.close()

@@ -1,15 +1,21 @@
 // The only writer of the key store. Everything that waits is written in one transaction and answered after its fsync.
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { KeyWrite } from './keystore.ts'
 
-type Message = { id: number; writes: KeyWrite[] } | { close: true }
+type Asked = { id: number; writes: KeyWrite[] }
+type Message = Asked | { close: true }
 
 const port = parentPort
 if (!port) throw new Error('runs as a worker only')
 const { path } = workerData as { path: string }
-const db = new DatabaseSync(path)
-db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA busy_timeout=2000;')
+// mode=rw: a store that was moved away is never replaced by an empty one.
+const url = pathToFileURL(path)
+url.searchParams.set('mode', 'rw')
+const db = new DatabaseSync(url)
+const LOCK_MS = 2000
+db.exec(`PRAGMA busy_timeout=${LOCK_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;`)
 
 // A buried owner never gets a key again: "no key" must not mean "make a new one".
 const insertOwner = db.prepare('INSERT INTO owner_key (id, epoch, version, wrapped) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?1)')
@@ -30,24 +36,82 @@ function apply(w: KeyWrite): void {
   else dropCustodian.run(w.kind)
 }
 
-function commit(batch: readonly { id: number; writes: KeyWrite[] }[]): void {
-  const ids = batch.map((m) => m.id)
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : 'failed')
+const erases = (m: Asked): boolean => m.writes.some((w) => w.op === 'destroy' || w.op === 'custodian' || w.op === 'custodian-remove')
+
+const savepoint = db.prepare('SAVEPOINT asked')
+const release = db.prepare('RELEASE asked')
+
+/** One asked write by itself: it is refused whole, and does not fail its neighbours nor cost them a commit each. Throws when the whole transaction is lost. */
+function applyAlone(m: Asked): string | null {
+  savepoint.run()
+  let refused: string | null = null
+  try {
+    for (const w of m.writes) apply(w)
+  } catch (error) {
+    if (!db.isTransaction) throw error
+    db.exec('ROLLBACK TO asked')
+    refused = textOf(error)
+  }
+  release.run()
+  return refused
+}
+
+function commit(batch: readonly Asked[]): void {
+  const done: Asked[] = []
+  const refused: { id: number; error: string }[] = []
   try {
     db.exec('BEGIN IMMEDIATE')
-    for (const m of batch) for (const w of m.writes) apply(w)
+    for (const m of batch) {
+      const error = applyAlone(m)
+      if (error === null) done.push(m)
+      else refused.push({ id: m.id, error })
+    }
     db.exec('COMMIT')
-    // A deleted key stays readable in the file until the write-ahead log is truncated (measured), whatever secure_delete says.
-    if (batch.some((m) => m.writes.some((w) => w.op === 'destroy'))) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    port!.postMessage({ ids })
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
-    if (batch.length > 1) for (const m of batch) commit([m]) // one bad write must not fail its neighbours
-    else port!.postMessage({ ids, error: error instanceof Error ? error.message : 'failed' })
+    port!.postMessage({ ids: batch.map((m) => m.id), error: textOf(error) })
+    return
+  }
+  for (const { id, error } of refused) port!.postMessage({ ids: [id], error })
+  const ids = done.filter((m) => !erases(m)).map((m) => m.id)
+  if (ids.length > 0) port!.postMessage({ ids })
+  const owing = done.filter(erases).map((m) => m.id)
+  if (owing.length > 0) scrub(owing)
+}
+
+/*
+ * What was deleted stays readable in the write-ahead log until that is truncated (measured), whatever secure_delete
+ * says, and it cannot be truncated while somebody reads an older state. So the answer waits, and other writes go on.
+ */
+const SCRUB_MS = 30_000
+let owed: { id: number; until: number }[] = []
+let again: NodeJS.Timeout | null = null
+
+function truncated(): { done: boolean; error: string } {
+  try {
+    db.exec('PRAGMA busy_timeout=100')
+    const row = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
+    return { done: row.busy === 0, error: 'a reader holds the write-ahead log' }
+  } catch (error) {
+    return { done: false, error: textOf(error) }
+  } finally {
+    db.exec(`PRAGMA busy_timeout=${LOCK_MS}`)
   }
 }
 
+function scrub(ids: readonly number[], last = false): void {
+  owed.push(...ids.map((id) => ({ id, until: Date.now() + SCRUB_MS })))
+  const { done, error } = truncated()
+  const over = done || last ? owed : owed.filter((o) => o.until <= Date.now())
+  owed = owed.filter((o) => !over.includes(o))
+  if (over.length > 0) port!.postMessage(done ? { ids: over.map((o) => o.id) } : { ids: over.map((o) => o.id), error: `erased, but still in the file: ${error}` })
+  if (again) clearTimeout(again)
+  again = owed.length > 0 ? setTimeout(() => scrub([]), 200) : null
+}
+
 port.on('message', (first: Message) => {
-  const batch: { id: number; writes: KeyWrite[] }[] = []
+  const batch: Asked[] = []
   let closing = false
   for (let m: Message | undefined = first; m; m = receiveMessageOnPort(port)?.message as Message | undefined) {
     if ('close' in m) closing = true
@@ -55,7 +119,7 @@ port.on('message', (first: Message) => {
   }
   if (batch.length > 0) commit(batch)
   if (closing) {
-    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    scrub([], true)
     db.close()
     port.close()
   }

@@ -1,4 +1,4 @@
-import { existsSync, chmodSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { Problem, Refusal, uuidBytes, uuidText } from '../base/index.ts'
@@ -42,17 +42,36 @@ CREATE TABLE IF NOT EXISTS tombstone (id BLOB PRIMARY KEY, at TEXT NOT NULL) STR
 
 const FORMAT = '1'
 
-/** Makes an empty key store. Throws a Refusal when there is one already. */
+/** Makes an empty key store, readable by its owner only from the first byte. Throws a Refusal, and leaves no file, when there is one already or it cannot be written. */
 export function createKeyStore(path: string, instanceId: string): void {
   if (existsSync(path)) throw new Refusal('key-store-exists', 'This home already has a key store; nothing was changed.')
+  let ours = false
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+    ours = true
+    fillKeyStore(path, instanceId)
+  } catch (error) {
+    if (ours) removeKeyStore(path)
+    throw new Refusal('key-store-not-written', `The key store ${path} cannot be written: free some space or correct the rights of its folder; nothing was changed.`, 4, error)
+  }
+}
+
+function fillKeyStore(path: string, instanceId: string): void {
   const db = new DatabaseSync(path)
-  chmodSync(path, 0o600)
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;')
-  db.exec(SCHEMA)
-  const put = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)')
-  put.run('format', FORMAT)
-  put.run('instance', instanceId)
-  db.close()
+  try {
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;')
+    db.exec(SCHEMA)
+    const put = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)')
+    put.run('format', FORMAT)
+    put.run('instance', instanceId)
+  } finally {
+    db.close()
+  }
+}
+
+/** Takes away a key store that was never used: the remains of a creation that did not finish. */
+export function removeKeyStore(path: string): void {
+  for (const tail of ['', '-wal', '-shm', '-journal']) rmSync(path + tail, { force: true })
 }
 
 /**
@@ -65,83 +84,121 @@ export class KeyStore {
   readonly #db: DatabaseSync
   readonly #get: StatementSync
   readonly #buried: StatementSync
-  readonly #writer: Worker
   readonly #waiting = new Map<number, { resolve: () => void; reject: (e: unknown) => void }>()
+  // Started by the first write: whoever only reads (the lens's filling threads) never opens the file for writing.
+  #writer: { thread: Worker; ended: Promise<void> } | null = null
   #sequence = 0
-  #dead: unknown = null
+  #closing: Promise<void> | null = null
 
   constructor(path: string) {
     if (!existsSync(path)) throw new Refusal('key-store-missing', `There is no key store at ${path}: put it back from its own backup; nothing was changed.`)
     this.path = path
+    let db: DatabaseSync | null = null
     try {
-      this.#db = new DatabaseSync(path, { readOnly: true })
-      const meta = this.#db.prepare('SELECT value FROM meta WHERE name = ?')
+      db = new DatabaseSync(path, { readOnly: true })
+      const meta = db.prepare('SELECT value FROM meta WHERE name = ?')
       const format = (meta.get('format') as { value: string } | undefined)?.value
       if (format !== FORMAT) throw new Refusal('key-store-format', 'This key store was written by another version of Sealbook: use that version, nothing was changed.')
       this.instanceId = (meta.get('instance') as { value: string }).value
-      this.#get = this.#db.prepare('SELECT epoch, version, wrapped FROM owner_key WHERE id = ?')
-      this.#buried = this.#db.prepare('SELECT 1 FROM tombstone WHERE id = ?')
+      this.#get = db.prepare('SELECT epoch, version, wrapped FROM owner_key WHERE id = ?')
+      this.#buried = db.prepare('SELECT 1 FROM tombstone WHERE id = ?')
+      this.#db = db
     } catch (error) {
-      if (error instanceof Refusal) throw error
-      throw new Refusal('key-store-damaged', `The key store at ${path} cannot be read: put it back from its own backup; nothing was changed.`, 4, error)
+      db?.close()
+      throw error instanceof Refusal ? error : damaged(path, error)
     }
-    this.#writer = new Worker(new URL('./keystore-writer.ts', import.meta.url), { workerData: { path } })
-    this.#writer.unref()
-    this.#writer.on('message', (m: { ids: number[]; error?: string }) => this.#settle(m))
-    this.#writer.on('error', (e) => this.#fail(e))
-    this.#writer.on('exit', () => this.#fail(new Error('key store writer ended')))
   }
 
+  /** The wrapped key of an owner. Throws Problem key-unavailable when the store cannot be read. */
   ownerKey(ownerId: string): WrappedOwnerKey | null {
-    const row = this.#get.get(uuidBytes(ownerId)) as { epoch: number; version: number; wrapped: Uint8Array } | undefined
+    const id = uuidBytes(ownerId)
+    const row = this.#read(() => this.#get.get(id)) as { epoch: number; version: number; wrapped: Uint8Array } | undefined
     return row ? { ownerId, epoch: row.epoch, keyVersion: row.version, wrapped: Buffer.from(row.wrapped) } : null
   }
 
   isBuried(ownerId: string): boolean {
-    return this.#buried.get(uuidBytes(ownerId)) !== undefined
+    const id = uuidBytes(ownerId)
+    return this.#read(() => this.#buried.get(id)) !== undefined
   }
 
+  /** Throws a Refusal key-store-damaged. */
   purposes(): PurposeRow[] {
-    const rows = this.#db.prepare('SELECT name, epoch, wrapped, created_at FROM purpose ORDER BY name, epoch').all() as { name: string; epoch: number; wrapped: Uint8Array; created_at: string }[]
+    const rows = this.#all('SELECT name, epoch, wrapped, created_at FROM purpose ORDER BY name, epoch') as { name: string; epoch: number; wrapped: Uint8Array; created_at: string }[]
     return rows.map((r) => ({ purpose: r.name, epoch: r.epoch, wrapped: Buffer.from(r.wrapped), createdAt: r.created_at }))
   }
 
+  /** Throws a Refusal key-store-damaged. */
   custodians(): CustodianRow[] {
-    const rows = this.#db.prepare('SELECT kind, params, wrapped, created_at FROM custodian ORDER BY kind').all() as { kind: string; params: string; wrapped: Uint8Array; created_at: string }[]
+    const rows = this.#all('SELECT kind, params, wrapped, created_at FROM custodian ORDER BY kind') as { kind: string; params: string; wrapped: Uint8Array; created_at: string }[]
     return rows.map((r) => ({ kind: r.kind, params: r.params, wrapped: Buffer.from(r.wrapped), createdAt: r.created_at }))
   }
 
   count(): number {
-    return (this.#db.prepare('SELECT count(*) AS n FROM owner_key').get() as { n: number }).n
+    return (this.#read(() => this.#db.prepare('SELECT count(*) AS n FROM owner_key').get()) as { n: number }).n
   }
 
-  /** Every wrapped key in id order, for the lens's sequential scan. */
+  /** Owners that ever had a key here, the erased ones too: what one wrapping key was used for. */
+  wraps(): number {
+    return this.count() + (this.#read(() => this.#db.prepare('SELECT count(*) AS n FROM tombstone').get()) as { n: number }).n
+  }
+
+  /**
+   * Every wrapped key, newest id first, for the lens's sequential scan. Read a page at a time: one long read would
+   * keep the write-ahead log, and every key erased meanwhile, in the file.
+   */
   *scan(): Iterable<WrappedOwnerKey> {
-    for (const row of this.#db.prepare('SELECT id, epoch, version, wrapped FROM owner_key ORDER BY id DESC').iterate()) {
-      const r = row as { id: Uint8Array; epoch: number; version: number; wrapped: Uint8Array }
-      yield { ownerId: uuidText(r.id), epoch: r.epoch, keyVersion: r.version, wrapped: Buffer.from(r.wrapped) }
+    const page = this.#db.prepare('SELECT id, epoch, version, wrapped FROM owner_key WHERE id < ? ORDER BY id DESC LIMIT 1000')
+    let rows = this.#read(() => this.#db.prepare('SELECT id, epoch, version, wrapped FROM owner_key ORDER BY id DESC LIMIT 1000').all()) as unknown as OwnerRow[]
+    while (rows.length > 0) {
+      for (const r of rows) yield { ownerId: uuidText(r.id), epoch: r.epoch, keyVersion: r.version, wrapped: Buffer.from(r.wrapped) }
+      const last = rows.at(-1)!.id
+      rows = this.#read(() => page.all(last)) as unknown as OwnerRow[]
     }
   }
 
-  /** Resolves once all of it is durable, in one commit with whatever else was waiting. Throws Problem key-unavailable. */
+  /** Resolves once all of it is durable, in one commit with whatever else was waiting, and once what was erased is gone from the files. Throws Problem key-unavailable. */
   write(writes: readonly KeyWrite[]): Promise<void> {
-    if (this.#dead) return Promise.reject(new Problem('key-unavailable', { cause: this.#dead }))
+    if (this.#closing) return Promise.reject(new Problem('key-unavailable', { cause: new Error('closed') }))
     const id = ++this.#sequence
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#writer.ref()
-      this.#writer.postMessage({ id, writes })
+      this.#writer ??= this.#start()
+      this.#writer.thread.ref()
+      this.#writer.thread.postMessage({ id, writes })
     })
   }
 
-  async close(): Promise<void> {
-    this.#dead = new Error('closed')
+  /** Ends after everything that was asked is written. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    // The reader first: the last connection to close folds the write-ahead log into the file, and only a writer can.
     this.#db.close()
-    this.#writer.ref()
-    this.#writer.removeAllListeners('exit')
-    const ended = new Promise((resolve) => this.#writer.once('exit', resolve))
-    this.#writer.postMessage({ close: true })
-    await ended
+    const writer = this.#writer
+    if (!writer) return
+    writer.thread.ref()
+    writer.thread.postMessage({ close: true })
+    await writer.ended
+  }
+
+  #start(): { thread: Worker; ended: Promise<void> } {
+    const thread = new Worker(new URL('./keystore-writer.ts', import.meta.url), { workerData: { path: this.path } })
+    let why: unknown = new Error('key store writer ended')
+    thread.on('message', (m: { ids: number[]; error?: string }) => this.#settle(m))
+    thread.on('error', (error) => (why = error))
+    const ended = new Promise<void>((resolve) => {
+      thread.on('exit', () => {
+        // A writer that could not go on (disk full, file taken away) is replaced by the next write.
+        this.#writer = null
+        for (const w of this.#waiting.values()) w.reject(new Problem('key-unavailable', { cause: why }))
+        this.#waiting.clear()
+        resolve()
+      })
+    })
+    return { thread, ended }
   }
 
   #settle(m: { ids: number[]; error?: string }): void {
@@ -151,12 +208,28 @@ export class KeyStore {
       if (m.error === undefined) waiter?.resolve()
       else waiter?.reject(new Problem('key-unavailable', { cause: new Error(m.error) }))
     }
-    if (this.#waiting.size === 0) this.#writer.unref()
+    if (this.#waiting.size === 0 && !this.#closing) this.#writer?.thread.unref()
   }
 
-  #fail(error: unknown): void {
-    this.#dead ??= error
-    for (const w of this.#waiting.values()) w.reject(new Problem('key-unavailable', { cause: error }))
-    this.#waiting.clear()
+  #read<T>(of: () => T): T {
+    try {
+      return of()
+    } catch (error) {
+      throw new Problem('key-unavailable', { cause: error })
+    }
   }
+
+  #all(sql: string): unknown[] {
+    try {
+      return this.#db.prepare(sql).all()
+    } catch (error) {
+      throw damaged(this.path, error)
+    }
+  }
+}
+
+type OwnerRow = { id: Uint8Array; epoch: number; version: number; wrapped: Uint8Array }
+
+function damaged(path: string, cause: unknown): Refusal {
+  return new Refusal('key-store-damaged', `The key store at ${path} cannot be read: correct its rights, or put it back from its own backup; nothing was changed.`, 4, cause)
 }

@@ -45,7 +45,9 @@ export function unwrapOwnerKey(instanceId: string, purposes: Purposes, row: Wrap
     const secret = aesGcmOpen(wrap, row.wrapped.subarray(0, 12), aadOf(instanceId, row.ownerId, row.epoch, row.keyVersion), row.wrapped.subarray(12, 76))
     // GCM does not commit to its key; this does, so one wrapped blob cannot be made to open under two wrapping keys.
     if (!timingSafeEqual(expand(secret.subarray(0, 32), COMMIT), row.wrapped.subarray(76))) throw new Error('commitment')
-    return new HeldKey(row.ownerId, row.keyVersion, secret)
+    const key = new HeldKey(row.ownerId, row.keyVersion, secret)
+    secret.fill(0)
+    return key
   } catch (error) {
     throw new Problem('key-unavailable', { cause: error })
   }
@@ -61,7 +63,7 @@ export class OwnerKeys {
   constructor(store: KeyStore, purposes: Purposes) {
     this.#store = store
     this.#purposes = purposes
-    this.#wraps = store.count()
+    this.#wraps = store.wraps()
   }
 
   async create(ownerIds: readonly string[]): Promise<OwnerKey[]> {
@@ -79,8 +81,8 @@ export class OwnerKeys {
       writes.push({ op: 'owner', id: uuidBytes(ownerId), epoch, version: 1, wrapped })
       return new HeldKey(ownerId, 1, secret)
     })
-    await this.#store.write(writes)
     secrets.fill(0)
+    await this.#store.write(writes)
     for (const key of keys) this.#keep(key)
     return keys
   }

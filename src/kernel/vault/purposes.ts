@@ -7,6 +7,9 @@ import type { KeyWrite, PurposeRow } from './keystore.ts'
 export const PURPOSES = ['owner-wrap', 'blind', 'authority', 'session', 'ledger-event', 'ledger-link', 'ledger-sign', 'cursor', 'pepper', 'instance'] as const
 export type Purpose = (typeof PURPOSES)[number]
 
+/** Those every instance was made with. One of them missing was lost, and is never made anew. */
+export const FOUNDING: readonly Purpose[] = ['owner-wrap', 'blind', 'authority', 'session', 'ledger-event', 'ledger-link', 'ledger-sign', 'cursor', 'pepper', 'instance']
+
 const aadOf = (instanceId: string, purpose: string, epoch: number): Buffer => lengthPrefixed(['sealbook/v1', instanceId, 'purpose', purpose, String(epoch)])
 
 /** The purpose keys of an instance by name and epoch, unwrapped once at start. */

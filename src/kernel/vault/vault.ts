@@ -52,22 +52,51 @@ export function openCell(instanceId: string, key: OwnerKey, cell: Cell, sealed: 
   }
 }
 
+// Labels may name single files, so the derived keys of labels are not kept for ever.
+const MOST_LABELS = 1000
+
+/** Derives and keeps the keys under one purpose, by epoch and label. */
+function deriver(purposes: Purposes, purpose: 'blind' | 'instance'): (label: string, epoch: number) => KeyObject {
+  const kept = new Map<string, KeyObject>()
+  return (label, epoch) => {
+    const name = `${epoch} ${label}`
+    const known = kept.get(name)
+    if (known) return known
+    if (kept.size >= MOST_LABELS) kept.clear()
+    const key = expandKey(purposes.key(purpose, epoch), `sealbook/v1 ${purpose} ${label}`)
+    kept.set(name, key)
+    return key
+  }
+}
+
+function instanceSeals(instanceId: string, purposes: Purposes): Pick<Vault, 'sealInstance' | 'openInstance'> {
+  const keyOf = deriver(purposes, 'instance')
+  const aad = (label: string, epoch: number): Buffer => lengthPrefixed(['sealbook/v1', instanceId, 'instance', label, String(epoch)])
+  return {
+    sealInstance(label, plaintext) {
+      const epoch = purposes.epoch('instance')
+      const nonce = freshNonce()
+      return Buffer.concat([headOf(epoch), nonce, aesGcmSeal(keyOf(label, epoch), nonce, aad(label, epoch), pad(plaintext))])
+    },
+    openInstance(label, sealed) {
+      try {
+        const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+        if (bytes[0] !== VERSION || bytes[1] !== AES_256_GCM) throw new Error('head')
+        const epoch = bytes.readUInt32BE(2)
+        return unpad(aesGcmOpen(keyOf(label, epoch), bytes.subarray(HEAD, HEAD + NONCE), aad(label, epoch), bytes.subarray(HEAD + NONCE)))
+      } catch (error) {
+        throw new Problem('seal-broken', { cause: error })
+      }
+    },
+  }
+}
+
 /** The vault over an opened key store: bytes in, bytes out. */
 export function vaultOver(store: KeyStore, purposes: Purposes): Vault {
   const instanceId = store.instanceId
   const owners = new OwnerKeys(store, purposes)
-  const blindKeys = new Map<string, KeyObject>()
-  const instanceKeys = new Map<string, KeyObject>()
-  const derived = (cache: Map<string, KeyObject>, purpose: 'blind' | 'instance', label: string): KeyObject => {
-    let key = cache.get(label)
-    if (!key) {
-      key = expandKey(purposes.key(purpose), `sealbook/v1 ${purpose} ${label}`)
-      cache.set(label, key)
-    }
-    return key
-  }
+  const blindKey = deriver(purposes, 'blind')
   const mac = (purpose: MacPurpose, data: Uint8Array | string): Buffer => createHmac('sha256', purposes.key(purpose)).update(data).digest()
-  const instanceAad = (label: string): Buffer => lengthPrefixed(['sealbook/v1', instanceId, 'instance', label])
   return {
     instanceId,
     createOwnerKeys: (ids) => owners.create(ids),
@@ -76,23 +105,11 @@ export function vaultOver(store: KeyStore, purposes: Purposes): Vault {
     destroyOwnerKey: (id) => owners.destroy(id),
     seal: (key, cell, plaintext) => sealCell(instanceId, key, cell, plaintext),
     open: (key, cell, sealed) => openCell(instanceId, key, cell, sealed),
-    blind: (index, value) => createHmac('sha256', derived(blindKeys, 'blind', index)).update(value).digest().subarray(0, 16),
+    blind: (index, value) => createHmac('sha256', blindKey(index, purposes.epoch('blind'))).update(value).digest().subarray(0, 16),
     mac,
     macEquals: (purpose, data, expected) => expected.length === 32 && timingSafeEqual(mac(purpose, data), expected),
     ledgerSigner: ed25519FromSeed(purposes.key('ledger-sign')),
-    sealInstance(label, plaintext) {
-      const nonce = freshNonce()
-      return Buffer.concat([headOf(purposes.epoch('instance')), nonce, aesGcmSeal(derived(instanceKeys, 'instance', label), nonce, instanceAad(label), pad(plaintext))])
-    },
-    openInstance(label, sealed) {
-      try {
-        const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
-        if (bytes[0] !== VERSION || bytes[1] !== AES_256_GCM) throw new Error('head')
-        return unpad(aesGcmOpen(derived(instanceKeys, 'instance', label), bytes.subarray(HEAD, HEAD + NONCE), instanceAad(label), bytes.subarray(HEAD + NONCE)))
-      } catch (error) {
-        throw new Problem('seal-broken', { cause: error })
-      }
-    },
+    ...instanceSeals(instanceId, purposes),
     status: () => ({
       custodians: store.custodians().map((c) => c.kind),
       purposes: purposes.rows.map(({ purpose, epoch, createdAt }) => ({ purpose, epoch, createdAt })),
