@@ -21,7 +21,10 @@ export function openDb(config: DbConfig, options: DbOptions = {}): Db {
   const log = options.log ?? quietLog
   const pool = new pg.Pool({ ...ourClientOptions(config, name, limits), max: options.max ?? 20, idleTimeoutMillis: 60_000 })
   // An idle connection that breaks reports here; the pool has already dropped it. Without a listener Node would exit.
-  pool.on('error', () => log.warn({ pool: name }, 'a database connection was lost'))
+  pool.on('error', () => {
+    // The driver reports closed before its sockets are, so a server that stops right after may still end one of them.
+    if (!closing) log.warn({ pool: name }, 'a database connection was lost')
+  })
   let closing: Promise<void> | undefined
   return {
     query: async (text, params) => {
