@@ -27,5 +27,5 @@ export async function companyNamed(desk: Desk, deps: RecordsDeps, slice: Slice, 
   const found = (await companiesNamed(desk, slice, [name])).get(normalise(name))
   if (found) return found
   if (!desk.actor.grants.permissions.has('companies:create')) throw new Problem('permission-missing')
-  return (await createRecord(desk, deps, slice, { name })).record.id
+  return (await createRecord(desk, deps, slice, { name }, 'on-the-way')).record.id
 }

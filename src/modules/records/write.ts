@@ -63,7 +63,7 @@ function checkNotEmpty(slice: Slice, record: AnyRecord): void {
 }
 
 /** Creates one record. The owner key is durable before the transaction begins; an orphan key is harmless, a row without one is not. */
-export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, body: Record<string, unknown>): Promise<Written> {
+export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, body: Record<string, unknown>, by: 'request' | 'on-the-way' = 'request'): Promise<Written> {
   const { entity } = slice
   const custom = deps.customFields(entity.name)
   checkEdit(entity, body, null, desk.actor, custom)
@@ -71,7 +71,12 @@ export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, 
   const input = slice.normalise(body)
   const id = uuidv7()
   const [key] = await desk.vault.createOwnerKeys([id])
-  return desk.write((work) => insertRecord(work, deps, slice, { id, key: key!, input }))
+  return desk.write(async (work) => {
+    const written = await insertRecord(work, deps, slice, { id, key: key!, input })
+    // A record made on the way to another one (a contact's company) is not what the request is answered with.
+    if (by === 'request') work.answers(written.view, written.record.version)
+    return written
+  })
 }
 
 export interface NewRecord {
@@ -92,9 +97,7 @@ export async function insertRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   await slice.store.insert(work.sql, [sealed(work.vault, deps, slice, fresh.key, record)], [digestsOf(work.vault, entity, record)])
   work.record({ action: `${entity.name}.created`, object: { kind: entity.name, id: record.id }, subjects: [fresh.key], detail: { version: 1 } })
   work.lens(entity.name, [await lensRow(work, deps, slice, record)])
-  const view = viewRecord(entity, record, work.actor, deps.customFields(entity.name))
-  work.answers(view, record.version)
-  return { record, view }
+  return { record, view: viewRecord(entity, record, work.actor, deps.customFields(entity.name)) }
 }
 
 export interface Change {
