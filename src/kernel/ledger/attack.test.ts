@@ -206,6 +206,15 @@ describe('a row that is added', () => {
     expect(at(await ledger.verify({}), 'leaf-duplicated')).toContain(7)
   })
 
+  it('a forged event hides neither behind the lowest id nor behind the highest, nor behind its size', async () => {
+    const ids = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
+    for (const id of ids) await lab.tamper(copy(JSON.stringify({ id })))
+    await lab.tamper(`UPDATE ledger_event SET payload = decode(repeat('00', 60000000), 'hex') WHERE ${leafOf} 1)`)
+    const report = await ledger.verify({})
+    expect(report.failures).toEqual(expect.arrayContaining(ids.map((eventId) => ({ code: 'event-forged', leaf: null, eventId }))))
+    expect(at(report, 'payload-altered')).toEqual([1])
+  })
+
   it('a flood of forged events is counted, and the honest ones go on', async () => {
     await lab.tamper(`INSERT INTO ledger_event SELECT gen_random_uuid(), at, node, object_id, seal_owner, action, actor, object_kind, subjects, purpose, payload, payload_hash, mac FROM ledger_event, generate_series(1, 120) WHERE ${leafOf} 0) OR object_id IS NOT NULL`)
     await lab.fill(ledger, 10)

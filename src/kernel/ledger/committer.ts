@@ -172,18 +172,12 @@ export class Committer {
   }
 
   /** A server that accepts a statement and never answers is as good as none. */
-  async #inTime<T>(work: Promise<T>, until: number): Promise<T> {
-    const alarm = new AbortController()
-    const late = sleep(Math.max(1, until - performance.now()), undefined, { signal: alarm.signal }).then(() => {
-      throw new Problem('database-unavailable', { cause: new Error('no answer in time') })
+  #inTime<T>(work: Promise<T>, until: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new Problem('database-unavailable', { cause: new Error('no answer in time') }))
+      const timer = setTimeout(late, Math.max(1, until - performance.now()))
+      work.then(resolve, reject).finally(() => clearTimeout(timer))
     })
-    late.catch(() => undefined)
-    try {
-      return await Promise.race([work, late])
-    } finally {
-      alarm.abort()
-      work.catch(() => undefined)
-    }
   }
 
   async #connect(): Promise<DedicatedConnection> {

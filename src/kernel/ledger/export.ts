@@ -3,7 +3,7 @@ import { Problem } from '../base/index.ts'
 import type { Db, Sql } from '../db/types.ts'
 import { eventLine, type BundleHeader } from './bundle-format.ts'
 import type { SignedHead } from './load.ts'
-import { EVENT_COLUMNS, firstId, toEvent, type StoredEvent } from './store.ts'
+import { CHECKED_COLUMNS, ENVELOPE_COLUMNS, firstId, toEvent, type StoredEvent } from './store.ts'
 import { rangeHashes } from './tree.ts'
 import { hashReader } from './treestore.ts'
 
@@ -63,7 +63,7 @@ async function leavesOf(sql: Sql, size: number, range: { from?: string; to?: str
 
 /** A leaf whose event is gone leaves a gap, which the verifier names. */
 async function page(sql: Sql, from: number, end: number, payloads: boolean): Promise<string[]> {
-  const columns = payloads ? EVENT_COLUMNS : EVENT_COLUMNS.replace('e.payload,', 'NULL::bytea AS payload,')
+  const columns = payloads ? CHECKED_COLUMNS : ENVELOPE_COLUMNS
   const rows = await sql.query<StoredEvent & { n: number; hash: Buffer }>(
     `SELECT l.n, l.hash, ${columns} FROM public.ledger_leaf l JOIN public.ledger_event e ON e.id = l.event_id WHERE l.n >= $1 AND l.n < $2 ORDER BY l.n`,
     [from, end],

@@ -3,7 +3,7 @@ import type { Vault } from '../vault/types.ts'
 import { eventBytes, type EventRow } from './envelope.ts'
 import { leafHash } from './hash.ts'
 import { openCheckpoint, type Checkpoint, type NoteKey } from './note.ts'
-import { EVENT_COLUMNS, latestCheckpoints, toEvent, type StoredEvent } from './store.ts'
+import { ENVELOPE_COLUMNS, latestCheckpoints, toEvent, type StoredEvent } from './store.ts'
 import { Frontier, readFrontier } from './tree.ts'
 import { hashReader, MissingLeaf } from './treestore.ts'
 
@@ -90,7 +90,7 @@ interface LeafWithEvent extends Partial<StoredEvent> {
 async function replay(sql: Sql, vault: EventCheck, frontier: Frontier): Promise<LoadedTree['fault']> {
   for (;;) {
     const rows = await sql.query<LeafWithEvent>(
-      `SELECT l.n, l.hash, ${EVENT_COLUMNS} FROM public.ledger_leaf l LEFT JOIN public.ledger_event e ON e.id = l.event_id
+      `SELECT l.n, l.hash, ${ENVELOPE_COLUMNS} FROM public.ledger_leaf l LEFT JOIN public.ledger_event e ON e.id = l.event_id
        WHERE l.n >= $1 ORDER BY l.n LIMIT $2`,
       [frontier.size, PAGE],
     )

@@ -5,37 +5,46 @@ interface Entry {
   since: number
 }
 
-const MOST = 200_000
+const MOST = 100_000
 
 /** Committed events that have no leaf yet, oldest first, as far as this node knows. */
 export class Pending {
   readonly #entries = new Map<string, Entry>()
-  #overflowing = false
+  #droppedFrom: string | null = null
 
   get size(): number {
     return this.#entries.size
   }
 
+  get full(): boolean {
+    return this.#entries.size >= MOST
+  }
+
   /** `leaf` is the hash computed when the event was made, or null to have the row read back and checked. */
   add(id: string, leaf: Buffer | null): void {
     if (this.#entries.has(id)) return
-    if (this.#entries.size >= MOST) {
-      // The sequencer has been away for long; its next full sweep finds what is dropped here.
-      this.#overflowing = true
-      return
-    }
-    this.#entries.set(id, { leaf, since: performance.now() })
+    if (this.full) this.drop(id)
+    else this.#entries.set(id, { leaf, since: performance.now() })
   }
 
   has(id: string): boolean {
     return this.#entries.has(id)
   }
 
-  /** True once after entries had to be dropped. */
-  overflowed(): boolean {
-    const was = this.#overflowing
-    this.#overflowing = false
-    return was
+  /** Forgets an event for now: ids are in the order of time, so the next sweep from here finds it again. */
+  drop(id: string): void {
+    if (this.#droppedFrom === null || id < this.#droppedFrom) this.#droppedFrom = id
+  }
+
+  /** The lowest id dropped since the last call, or null. */
+  dropped(): string | null {
+    const from = this.#droppedFrom
+    this.#droppedFrom = null
+    return from
+  }
+
+  get overflowing(): boolean {
+    return this.#droppedFrom !== null
   }
 
   take(limit: number): { id: string; leaf: Buffer | null }[] {

@@ -4,7 +4,7 @@ import type { Vault } from '../vault/types.ts'
 import { openDetail, unpackHandles } from './envelope.ts'
 import { examine } from './load.ts'
 import { verifyConsistency, verifyInclusion } from './proof.ts'
-import { EVENT_COLUMNS, storedHashes, toEvent, type StoredEvent } from './store.ts'
+import { CHECKED_COLUMNS, ENVELOPE_COLUMNS, storedHashes, toEvent, type StoredEvent } from './store.ts'
 import { consistencyRanges, inclusionRanges, proofHashes, readFrontier } from './tree.ts'
 import { hashReader, MissingLeaf } from './treestore.ts'
 import type { TailEntry, TimelineEntry } from './types.ts'
@@ -77,7 +77,7 @@ function genuine<R extends StoredEvent>(rows: readonly R[], reader: EventReader)
 export async function readTimeline(sql: Sql, reader: EventReader, query: TimelineQuery): Promise<TimelineEntry[]> {
   const { object, before, beforeId, limit } = query
   const rows = await sql.query<StoredEvent & { n: number | null }>(
-    `SELECT ${EVENT_COLUMNS}, l.n FROM public.ledger_event e LEFT JOIN public.ledger_leaf l ON l.event_id = e.id
+    `SELECT ${CHECKED_COLUMNS}, l.n FROM public.ledger_event e LEFT JOIN public.ledger_leaf l ON l.event_id = e.id
      WHERE e.object_id = $1::uuid AND e.object_kind = $2::text AND ($3::uuid IS NULL OR e.id < $3::uuid)
        AND ($4::bigint IS NULL OR e.id < (SELECT b.event_id FROM public.ledger_leaf b WHERE b.n = $4::bigint))
      ORDER BY e.id DESC LIMIT $5`,
@@ -96,7 +96,7 @@ export async function readTimeline(sql: Sql, reader: EventReader, query: Timelin
 
 export async function readTail(sql: Sql, reader: EventReader, from: number, limit: number): Promise<TailEntry[]> {
   const rows = await sql.query<StoredEvent & { n: number }>(
-    `SELECT ${EVENT_COLUMNS.replace('e.payload,', 'NULL AS payload,')}, l.n FROM public.ledger_leaf l JOIN public.ledger_event e ON e.id = l.event_id
+    `SELECT ${ENVELOPE_COLUMNS}, l.n FROM public.ledger_leaf l JOIN public.ledger_event e ON e.id = l.event_id
      WHERE l.n >= $1 AND l.n < $1::bigint + $2::bigint ORDER BY l.n`,
     [from, limit],
   )

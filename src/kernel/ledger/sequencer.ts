@@ -57,6 +57,8 @@ export class Sequencer {
   #asked: { resolve: () => void; sign: boolean }[] = []
   #stopping = false
   #running: Promise<void> | undefined
+  /** Resolved once it is known whether this node leads, follows or cannot now. */
+  #decided = Promise.withResolvers<void>()
 
   constructor(options: SequencerOptions) {
     this.#o = options
@@ -74,6 +76,7 @@ export class Sequencer {
 
   /** Resolves when everything committed before the call has a leaf (and, with `sign`, is under a signed head), or when this node cannot do it now. */
   async flush(sign: boolean): Promise<void> {
+    if (this.#running) await this.#decided.promise
     if (this.#stopping || this.#epoch === null) return
     await new Promise<void>((resolve) => {
       this.#asked.push({ resolve, sign })
@@ -95,7 +98,7 @@ export class Sequencer {
   }
 
   async stop(): Promise<void> {
-    if (this.#epoch !== null) await this.flush(true)
+    await this.flush(true)
     this.#stopping = true
     this.nudge()
     await this.#running
@@ -111,6 +114,7 @@ export class Sequencer {
         this.#o.log.warn({ component: 'ledger', event: 'sequencer-interrupted', errorType: error instanceof Error ? error.name : typeof error }, 'the sequencer starts over')
       } finally {
         this.#epoch = null
+        this.#decided.resolve()
         this.#release()
         await connection?.end().catch(() => undefined)
       }
@@ -123,6 +127,7 @@ export class Sequencer {
     const { nodeId, clock, pending } = this.#o
     let epoch = await takeLease(connection, nodeId, clock())
     while (epoch === null && !this.#stopping) {
+      this.#decided.resolve()
       await pending.forgetSequenced(connection)
       this.#o.alarms.lateness(pending.oldestSeconds())
       await this.#pause(this.#pace.retry)
@@ -130,10 +135,12 @@ export class Sequencer {
     }
     if (epoch === null) return
     if (!(await this.#load(connection))) {
+      this.#decided.resolve()
       await this.#pause(this.#pace.faulty)
       return
     }
     this.#epoch = epoch
+    this.#decided.resolve()
     this.#o.log.info({ component: 'ledger', event: 'sequencer-leads', epoch, size: this.#frontier.size }, 'sequencing')
     await this.#lead(connection, epoch)
   }
@@ -160,13 +167,16 @@ export class Sequencer {
     while (!this.#stopping) {
       const asked = this.#asked.splice(0)
       try {
-        if (asked.length > 0 || performance.now() - swept >= this.#pace.sweep) {
-          await sweeper.recent()
-          swept = performance.now()
-        }
-        // Counted, not `while`: under load more arrives during each batch, and the checkpoint must have its turn.
-        for (let rounds = Math.ceil(this.#o.pending.size / BATCH); rounds > 0; rounds--) await this.#batch(connection, epoch)
-        if (this.#checkpointDue() || asked.some((a) => a.sign)) await this.#sign(connection, epoch)
+        let sweep = asked.length > 0 || performance.now() - swept >= this.#pace.sweep
+        do {
+          if (sweep) {
+            await sweeper.recent()
+            swept = performance.now()
+          }
+          await this.#backlog(connection, epoch)
+          sweep = this.#o.pending.overflowing
+        } while (sweep && !this.#stopping)
+        if (asked.some((a) => a.sign)) await this.#sign(connection, epoch)
       } finally {
         for (const a of asked) a.resolve()
       }
@@ -174,6 +184,15 @@ export class Sequencer {
       await this.#pause(this.#pace.batch)
       if (this.#o.pending.size === 0 && this.#asked.length === 0) await this.#rest(swept)
     }
+  }
+
+  /** What waits now. Counted, not `while`: under load more arrives during each batch, and whoever asked would never be answered. */
+  async #backlog(connection: DedicatedConnection, epoch: number): Promise<void> {
+    for (let rounds = Math.ceil(this.#o.pending.size / BATCH); rounds > 0; rounds--) {
+      await this.#batch(connection, epoch)
+      if (this.#checkpointDue(Infinity)) await this.#sign(connection, epoch)
+    }
+    if (this.#checkpointDue(CHECKPOINT_AT)) await this.#sign(connection, epoch)
   }
 
   /** Nothing waits: sleep until told, or until the next sweep or checkpoint. */
@@ -227,9 +246,10 @@ export class Sequencer {
     })
   }
 
-  #checkpointDue(): boolean {
+  /** Anything new for ten seconds, or enough of it. While a backlog is worked off only time counts: a signature for each batch would help nobody. */
+  #checkpointDue(enough: number): boolean {
     const fresh = this.#frontier.size - (this.#signed?.size ?? 0)
-    return fresh >= CHECKPOINT_AT || (fresh > 0 && performance.now() - this.#signedAt >= this.#pace.checkpoint)
+    return fresh >= enough || (fresh > 0 && performance.now() - this.#signedAt >= this.#pace.checkpoint)
   }
 
   /** Signs what is durable, never what a transaction may still take back. */

@@ -21,6 +21,13 @@ export interface StoredEvent {
 /** For SELECT with the events as `e`. The time is a number with its fraction, so a change of a microsecond is seen. */
 export const EVENT_COLUMNS = `e.id, (extract(epoch FROM e.at) * 1000)::float8 AS at, e.node, e.object_id, e.seal_owner, e.action, e.actor, e.object_kind, e.subjects, e.purpose, e.payload, e.payload_hash, e.mac`
 
+/** The same without ciphertexts: what is forged may be of any size, and the MAC does not need it. */
+export const ENVELOPE_COLUMNS = EVENT_COLUMNS.replace('e.payload,', 'NULL::bytea AS payload,')
+
+/** Larger than any payload this ledger writes. Beyond it a ciphertext is not even fetched; its absence is the finding. */
+const PAYLOAD_LIMIT = 1024 * 1024
+export const CHECKED_COLUMNS = EVENT_COLUMNS.replace('e.payload,', `CASE WHEN octet_length(e.payload) <= ${PAYLOAD_LIMIT} THEN e.payload END AS payload,`)
+
 export function toEvent(r: StoredEvent): EventRow {
   return {
     id: r.id, at: r.at, node: r.node, action: r.action, actor: r.actor, objectKind: r.object_kind, objectId: r.object_id,
@@ -77,15 +84,16 @@ export async function presentEvents(sql: Sql, ids: readonly string[]): Promise<S
 }
 
 export async function eventsById(sql: Sql, ids: readonly string[]): Promise<EventRow[]> {
-  const rows = await sql.query<StoredEvent>(`SELECT ${EVENT_COLUMNS} FROM public.ledger_event e WHERE e.id = ANY($1::uuid[]) ORDER BY e.id`, [ids])
+  const rows = await sql.query<StoredEvent>(`SELECT ${ENVELOPE_COLUMNS} FROM public.ledger_event e WHERE e.id = ANY($1::uuid[]) ORDER BY e.id`, [ids])
   return rows.map(toEvent)
 }
 
-/** Events after `cursor` (an id) that have no leaf, in the order of their ids. */
-export async function eventsWithoutLeaf(sql: Sql, cursor: string, limit: number): Promise<EventRow[]> {
+/** Events after `cursor` (an id; null: from the first) that have no leaf, in the order of their ids. Both sides of the anti-join begin there: without the second bound every look would walk the index of all leaves. */
+export async function eventsWithoutLeaf(sql: Sql, cursor: string | null, limit: number): Promise<EventRow[]> {
   const rows = await sql.query<StoredEvent>(
-    `SELECT ${EVENT_COLUMNS} FROM public.ledger_event e
-     WHERE e.id > $1::uuid AND NOT EXISTS (SELECT FROM public.ledger_leaf l WHERE l.event_id = e.id) ORDER BY e.id LIMIT $2`,
+    `SELECT ${ENVELOPE_COLUMNS} FROM public.ledger_event e
+     WHERE ($1::uuid IS NULL OR e.id > $1::uuid)
+       AND NOT EXISTS (SELECT FROM public.ledger_leaf l WHERE l.event_id = e.id AND ($1::uuid IS NULL OR l.event_id > $1::uuid)) ORDER BY e.id LIMIT $2`,
     [cursor, limit],
   )
   return rows.map(toEvent)
@@ -117,5 +125,3 @@ export function firstId(unixMs: number): string {
   const hex = Math.max(0, Math.min(Math.floor(unixMs), 2 ** 48 - 1)).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`
 }
-
-export const FIRST_ID = '00000000-0000-0000-0000-000000000000'

@@ -1,10 +1,11 @@
+import { uuidText } from '../base/index.ts'
 import type { Sql } from '../db/types.ts'
 import type { Vault } from '../vault/types.ts'
 import type { Alarms } from './alarms.ts'
 import { unpackIds } from './envelope.ts'
 import { examine } from './load.ts'
 import type { Pending } from './pending.ts'
-import { eventsWithoutLeaf, FIRST_ID, firstId } from './store.ts'
+import { eventsWithoutLeaf, firstId } from './store.ts'
 
 interface SweeperOptions {
   sql: Sql
@@ -16,11 +17,12 @@ interface SweeperOptions {
 }
 
 const PAGE = 1_000
-/** Looked through every second, ten seconds and minute: most late commits are late by little, and a wide look costs in proportion. */
+/** Looked through every second, ten seconds, minute and hour: most late commits are late by little, and a wide look costs in proportion. */
 const WINDOWS = [
   { everyMs: 0, backMs: 5_000 },
   { everyMs: 10_000, backMs: 60_000 },
   { everyMs: 60_000, backMs: 600_000 },
+  { everyMs: 3_600_000, backMs: 100_000_000 },
 ] as const
 
 /**
@@ -40,12 +42,11 @@ export class Sweeper {
   /** All events of all time, and where every node's chain stands. At the start of a lease. */
   async everything(): Promise<void> {
     await this.#links()
-    await this.#after(FIRST_ID)
+    await this.#after(null)
     this.#last.fill(performance.now())
   }
 
   async recent(): Promise<void> {
-    if (this.#o.pending.overflowed()) return this.everything()
     await this.#links()
     const now = performance.now()
     let backMs = 0
@@ -54,10 +55,12 @@ export class Sweeper {
       this.#last[i] = now
       backMs = w.backMs
     })
-    await this.#after(firstId(this.#o.clock() - backMs))
+    const from = firstId(this.#o.clock() - backMs)
+    const dropped = this.#o.pending.dropped()
+    await this.#after(dropped !== null && dropped <= from ? before(dropped) : from)
   }
 
-  async #after(from: string): Promise<void> {
+  async #after(from: string | null): Promise<void> {
     const { sql, vault, pending, alarms } = this.#o
     let cursor = from
     for (;;) {
@@ -65,6 +68,7 @@ export class Sweeper {
       for (const row of rows) {
         cursor = row.id
         if (pending.has(row.id) || alarms.knows('event-forged', row.id)) continue
+        if (pending.full) return pending.drop(row.id)
         const { leaf, genuine } = examine(vault, row)
         if (genuine && leaf) pending.add(row.id, leaf)
         else alarms.raise('event-forged', { eventId: row.id })
@@ -93,6 +97,12 @@ export class Sweeper {
       for (const { id } of open) pending.add(id, null)
     }
   }
+}
+
+/** The id just below this one, for a search that starts after it. */
+function before(id: string): string {
+  const low = (BigInt(`0x${id.replaceAll('-', '')}`) - 1n).toString(16).padStart(32, '0')
+  return uuidText(Buffer.from(low, 'hex'))
 }
 
 /** The nodes that have links, by skipping along the primary key: reading every link for it would take as long as there are links. */

@@ -1,9 +1,9 @@
 import type { Sql } from '../db/types.ts'
 import { CHAIN_START, linkHolds } from './chain.ts'
-import { unpackIds } from './envelope.ts'
+import { unpackIds, type EventRow } from './envelope.ts'
 import type { Findings } from './findings.ts'
 import { examine, type EventCheck } from './load.ts'
-import { eventsWithoutLeaf, FIRST_ID, type Link } from './store.ts'
+import { eventsWithoutLeaf, type Link } from './store.ts'
 import { nodesOf } from './sweeper.ts'
 
 /** An event that has no leaf, or a link that names no event: a finding if it is still so in a moment. */
@@ -17,9 +17,9 @@ const MOST = 10_000
 /** Events the tree does not hold. One without our MAC was put there by somebody with write access to the database. */
 export async function checkLeafless(sql: Sql, vault: EventCheck, findings: Findings): Promise<Suspect[]> {
   const out: Suspect[] = []
-  let cursor = FIRST_ID
+  let cursor: string | null = null
   for (;;) {
-    const rows = await eventsWithoutLeaf(sql, cursor, PAGE)
+    const rows: EventRow[] = await eventsWithoutLeaf(sql, cursor, PAGE)
     for (const row of rows) {
       cursor = row.id
       if (!examine(vault, row).genuine) findings.fail('event-forged', null, row.id)

@@ -4,7 +4,7 @@ import { openPayload, type EventRow } from './envelope.ts'
 import { TimeCheck, type Findings, type HeadCheck } from './findings.ts'
 import { EMPTY_ROOT, HASH_BYTES, sha256 } from './hash.ts'
 import { examine } from './load.ts'
-import { EVENT_COLUMNS, toEvent, type StoredEvent } from './store.ts'
+import { CHECKED_COLUMNS, toEvent, type StoredEvent } from './store.ts'
 import { BLOCK_HEIGHT, Frontier } from './tree.ts'
 
 interface TreeOptions {
@@ -28,7 +28,7 @@ const PAGE = 4_000
 async function* pages(sql: Sql, last: number): AsyncGenerator<LeafRow[]> {
   const page = (after: number): Promise<LeafRow[]> =>
     sql.query<LeafRow>(
-      `SELECT l.n, l.event_id, l.hash, ${EVENT_COLUMNS} FROM public.ledger_leaf l LEFT JOIN public.ledger_event e ON e.id = l.event_id
+      `SELECT l.n, l.event_id, l.hash, ${CHECKED_COLUMNS} FROM public.ledger_leaf l LEFT JOIN public.ledger_event e ON e.id = l.event_id
        WHERE l.n > $1 AND l.n <= $2 ORDER BY l.n LIMIT $3`,
       [after, last, PAGE],
     )
