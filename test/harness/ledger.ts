@@ -94,7 +94,7 @@ export class LedgerLab {
   }
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
   const end = performance.now() + seconds * 1000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error('it did not come to be in time')

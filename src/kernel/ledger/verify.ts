@@ -3,7 +3,7 @@ import type { Db, DedicatedConnection } from '../db/types.ts'
 import type { Vault } from '../vault/types.ts'
 import { Findings, HeadCheck, type ExpectedHead } from './findings.ts'
 import { openCheckpoint, parseVerifierKey, type Checkpoint, type NoteKey } from './note.ts'
-import type { StoredCheckpoint } from './store.ts'
+import { firstId, type StoredCheckpoint } from './store.ts'
 import type { VerifyReport } from './types.ts'
 import { checkLeafless, checkLinks, type Suspect } from './verify-events.ts'
 import { checkTree } from './verify-tree.ts'
@@ -19,8 +19,10 @@ export interface LiveOptions {
   deep?: boolean
 }
 
-/** How long an event may be without leaf before it counts as left out. */
+/** How long verification waits for the sequencer before it calls an event left out. */
 const SETTLE_MS = 2_500
+/** How far behind the newest leaf an event without one may be: longer than any transaction lives. */
+const WINDOW_MS = 600_000
 
 /** Recomputes the ledger from its rows. Throws only when the database cannot be reached; whatever is in the tables becomes a finding. */
 export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
@@ -41,13 +43,13 @@ async function verifyOver(connection: DedicatedConnection, options: LiveOptions)
   if (!pinned) findings.fail('verifier-key-invalid', null)
   const since = options.since === undefined ? null : openCheckpoint(options.since, key)
   if (options.since !== undefined && !since) findings.fail('since-invalid', null)
-  let result = { size: 0, root: '', checkpointAt: null as string | null, signedSize: 0 }
+  let result = { size: 0, root: '', checkpointAt: null as string | null, signedSize: 0, waiting: 0 }
   try {
     const stored = await readHeads(connection, key, findings)
     const heads: ExpectedHead[] = [...stored.heads, ...options.known, ...(since ? [since] : [])]
     const tree = await checkTree(connection, { vault: options.vault, findings, heads: new HeadCheck(heads, findings), signedSize: stored.size, deep: options.deep ?? false })
-    await checkEvents(connection, options, findings)
-    result = { size: tree.size, root: tree.root.toString('base64'), checkpointAt: stored.at, signedSize: stored.size }
+    const waiting = await checkEvents(connection, options, findings)
+    result = { waiting, size: tree.size, root: tree.root.toString('base64'), checkpointAt: stored.at, signedSize: stored.size }
   } catch (error) {
     // Anything but an outage is somebody's doing: a column gone, a value no reader of ours can make sense of.
     if (error instanceof Problem) throw error
@@ -59,10 +61,11 @@ async function verifyOver(connection: DedicatedConnection, options: LiveOptions)
   }
 }
 
-function notProven(since: boolean, result: { size: number; signedSize: number }): string[] {
+function notProven(since: boolean, result: { size: number; signedSize: number; waiting: number }): string[] {
   return [
     ...(since ? [] : ['rollback-or-fork-since-anchor']),
     ...(result.size > result.signedSize ? ['events-after-checkpoint'] : []),
+    ...(result.waiting > 0 ? ['events-not-yet-sequenced'] : []),
   ]
 }
 
@@ -87,11 +90,14 @@ async function readHeads(connection: DedicatedConnection, key: NoteKey, findings
   }
 }
 
-/** Events without leaf and links without event are looked at twice: a moment between commit and sequencing is no finding. */
-async function checkEvents(connection: DedicatedConnection, options: LiveOptions, findings: Findings): Promise<void> {
+/**
+ * Events without leaf and links without event are looked at twice: a moment between commit and sequencing is no finding. An event of
+ * ours that still waits is one only when the sequencer has gone past it; a process that was killed leaves some for the next start.
+ */
+async function checkEvents(connection: DedicatedConnection, options: LiveOptions, findings: Findings): Promise<number> {
   const started = performance.now()
   const suspects: Suspect[] = [...(await checkLeafless(connection, options.vault, findings)), ...(await checkLinks(connection, options.vault, findings))]
-  if (suspects.length === 0) return
+  if (suspects.length === 0) return 0
   const wait = SETTLE_MS - (performance.now() - started)
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
   const ids = [...new Set(suspects.map((s) => s.id))]
@@ -100,5 +106,13 @@ async function checkEvents(connection: DedicatedConnection, options: LiveOptions
      WHERE NOT EXISTS (SELECT FROM public.ledger_leaf l WHERE l.event_id = c.id)`,
     [ids],
   )
-  for (const { id, there } of still) findings.fail(there ? 'leaf-missing' : 'event-missing', null, id)
+  const [newest] = await connection.query<{ id: string }>('SELECT event_id AS id FROM public.ledger_leaf ORDER BY n DESC LIMIT 1')
+  const passed = newest ? firstId(timeOfId(newest.id) - WINDOW_MS) : firstId(0)
+  for (const { id, there } of still) if (!there || id < passed) findings.fail(there ? 'leaf-missing' : 'event-missing', null, id)
+  return still.filter(({ id, there }) => there && id >= passed).length
+}
+
+/** The Unix milliseconds a UUID of version 7 begins with. */
+function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 }
