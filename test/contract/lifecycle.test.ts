@@ -121,6 +121,35 @@ describe('init that is refused', () => {
   })
 })
 
+describe('the passphrase custodian', () => {
+  let place: Place
+  beforeAll(async () => {
+    place = makePlace()
+    const passphrase = join(place.folder, 'passphrase')
+    writeFileSync(passphrase, 'correct horse battery staple\n', { mode: 0o600 })
+    place = { ...place, env: { ...place.env, SEALBOOK_PASSPHRASE_FILE: passphrase } }
+    const done = await runCli([...initArguments(place), '--custodian', 'passphrase', '--json'], place.env)
+    expect({ code: done.code, stdout: done.code === 0 ? '' : done.stdout }).toEqual({ code: 0, stdout: '' })
+  })
+  afterAll(() => rmSync(place.folder, { recursive: true, force: true }))
+
+  test('leaves no key file; a wrong or missing passphrase is one clear refusal, and the kit recovers', async () => {
+    expect(existsSync(place.rootKeyFile)).toBe(false)
+    const wrong = join(place.folder, 'wrong')
+    writeFileSync(wrong, 'incorrect horse battery staple\n', { mode: 0o600 })
+    const refused = await runCli(['start', '--json'], { ...place.env, SEALBOOK_PASSPHRASE_FILE: wrong })
+    expect(refused.code).toBe(4)
+    expectCliProblem(refused.json, 'key-wrong')
+    const { SEALBOOK_PASSPHRASE_FILE: _, ...without } = place.env
+    const missing = await runCli(['start', '--json'], without)
+    expect(missing.code).toBe(4)
+    expectCliProblem(missing.json, 'passphrase-missing')
+    const recovered = await runCli(['keys', 'recover', '--recovery-kit', place.kitFile, '--json'], without)
+    expect(recovered.code).toBe(0)
+    expect(existsSync(place.rootKeyFile)).toBe(true)
+  })
+})
+
 describe('start', () => {
   let place: Place
   let server: TestServer
@@ -158,6 +187,12 @@ describe('start', () => {
     expect(kit.code).toBe(4)
     expect((await server.call('GET', '/me')).status).toBe(200)
     await server.end('SIGTERM')
+  })
+
+  test('a flag it does not know is a usage error', async () => {
+    const done = await runCli(['start', '--frobnicate', '--json'], place.env)
+    expect(done.code).toBe(2)
+    expectCliProblem(done.json, 'usage')
   })
 
   test('a port that is taken is one clear refusal', async () => {

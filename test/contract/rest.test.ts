@@ -95,6 +95,18 @@ describe('headers', () => {
   })
 })
 
+describe('too many requests', () => {
+  test('429 with Retry-After and a problem, for the one who asks too much and nobody else', async () => {
+    const small = await startServer({ env: { SEALBOOK_REQUESTS_PER_MINUTE: '20' } })
+    let last = await small.call('GET', '/me')
+    for (let i = 0; i < 30 && last.status !== 429; i++) last = await small.call('GET', '/me')
+    expectProblem(last, 429, 'rate')
+    expect(Number(last.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await small.call('GET', '/api/health', undefined, { token: null })).status).toBe(200)
+    await small.close()
+  })
+})
+
 describe('problems', () => {
   test('what is not there, not allowed and not signed in', async () => {
     expectProblem(await server.call('GET', '/nowhere'), 404, 'not-found')
@@ -242,6 +254,21 @@ describe('masks and reveal', () => {
     const answer = await server.call('POST', `/contacts/${id}/reveal`, { fields: ['nationalId'], reason: 'contract test' })
     expectProblem(answer, 403, 'step-up-required')
     expect(answer.text).not.toContain('4514')
+  })
+})
+
+describe('reveal with a fresh factor', () => {
+  test('shows the values for a reason, which the timeline keeps, and needs both', async () => {
+    const { id } = await make({ fullName: 'Shown Once', nationalId: '110101199003074514' })
+    const session = await server.signIn(OWNER.email, OWNER.password)
+    expectProblem(await server.call('POST', `/contacts/${id}/reveal`, { fields: ['nationalId'], reason: '' }, session), 400, 'invalid')
+    expectProblem(await server.call('POST', `/contacts/${id}/reveal`, { fields: ['nothing'], reason: 'contract test' }, session), 400, 'field-unknown')
+    const shown = await server.call('POST', `/contacts/${id}/reveal`, { fields: ['nationalId'], reason: 'contract test' }, session)
+    expect(shown.status).toBe(200)
+    expect(shown.body).toEqual({ values: { nationalId: '110101199003074514' } })
+    const { body } = await server.call('GET', `/contacts/${id}/timeline`)
+    expect(body.items.map((i: Json) => i.action)).toContain('contact.revealed')
+    expect(JSON.stringify(body)).not.toContain('4514')
   })
 })
 

@@ -1,5 +1,8 @@
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { Answer, Json } from '../harness/server.ts'
+
+// Real servers and child processes on a machine that may be busy with the other test files.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 })
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/

@@ -142,6 +142,20 @@ describe('import contacts', () => {
   })
 })
 
+describe('the export of a real CRM', () => {
+  const legacy = join(import.meta.dirname, '..', 'data', 'legacy-crm-contacts.csv')
+  const importLegacy = (): Promise<CliResult> => server.cli(['import', 'contacts', legacy, '--country', 'US', '--source', 'legacy crm', '--json'])
+
+  test('500 rows become 500 contacts, with every column accounted for; again: unchanged = rows', async () => {
+    const first = await importLegacy()
+    expect({ code: first.code, stdout: first.code === 0 ? '' : first.stdout }).toEqual({ code: 0, stdout: '' })
+    expect(first.json).toMatchObject({ rows: 500, created: 500, rejected: 0 })
+    balanced(first.json)
+    const again = await importLegacy()
+    expect(again.json).toMatchObject({ rows: 500, unchanged: 500, created: 0, updated: 0, companiesCreated: 0 })
+  })
+})
+
 describe('export contacts', () => {
   test('csv and jsonl: rows, sha256 of the file, 0600; formulas are defused', async () => {
     await server.call('POST', '/contacts', { fullName: '=HYPERLINK("http://evil")', title: '+1+1' })

@@ -1,4 +1,5 @@
 import type { Entity, Field, PlainColumn } from '../../kernel/entity/index.ts'
+import { OTHER_COLUMNS } from './other-columns.ts'
 import { markdown, printed } from './tables.ts'
 
 const LEARNS: Readonly<Record<PlainColumn['kind'], string>> = {
@@ -23,12 +24,12 @@ function maskOf(field: Field): string {
 
 function entityPart(entity: Entity): string[] {
   const { years, since } = entity.keep
-  const sealedTo = entity.about === 'person' ? 'the person: destroying that key erases the row everywhere' : 'a container key of the row'
+  const sealedTo = entity.about === 'person' ? 'the key of the person: destroying it erases the row everywhere' : 'a key of the row'
   const rows = Object.entries(entity.fields).map(([name, f]) => [`\`${name}\``, f.many ? `many ${f.kind}` : f.kind, f.class, atRest(f), foundBy(f), maskOf(f), f.edit ? 'yes' : ''])
   return [
     `## ${entity.plural}`,
     '',
-    `Table \`${entity.table}\`. Sealed under the key of ${sealedTo}. Kept ${years} years since \`${since}\`.`,
+    `Table \`${entity.table}\`. Sealed under ${sealedTo}. Kept ${years} years since \`${since}\`.`,
     '',
     ...markdown(['field', 'kind', 'class', 'at rest', 'found by', 'mask', 'editable'], rows),
     '',
@@ -47,7 +48,13 @@ function thiefPart(entities: readonly Entity[]): string[] {
   return [
     '## Every plain column, and what a thief of the database learns from it',
     '',
-    ...markdown(['column', 'kind', 'a thief learns'], [...rows, ['`blind.digest`', 'digest', 'nothing without the blind key; that two rows share an exact value (the same e-mail), and how many have one']]),
+    ...markdown(['column', 'kind', 'a thief learns'], rows),
+    '',
+    'Beside the nouns (a digest, a MAC or a sealed column is said too, for the sake of the whole list):',
+    '',
+    ...markdown(['column', 'a thief learns'], Object.entries(OTHER_COLUMNS).flatMap(([table, columns]) => Object.entries(columns).map(([column, learns]) => [`\`${table}.${column}\``, learns]))),
+    '',
+    'The job queue (`pgboss.job`) holds the id and kind of runs and their times. Outside the database: the key store holds how many owners there are, and keys that open nothing without the root key; file sizes and times of the home.',
     '',
   ]
 }
@@ -57,6 +64,12 @@ function learnt(entity: Entity, column: PlainColumn): string {
   if (field?.values) return `one of: ${field.values.join(', ')}`
   if (field?.ref) return `which ${field.ref.entity} it belongs to, as a random number`
   return LEARNS[column.kind]
+}
+
+/** Every column the data map says something about, as table.column; the sealed compartments of entities included. */
+export function mappedColumns(entities: readonly Entity[]): string[] {
+  const own = entities.flatMap((e) => ['id', 'version', ...e.plain.map((c) => c.column), 'main', 'sensitive', 'custom'].map((c) => `${e.table}.${c}`))
+  return [...own, ...Object.entries(OTHER_COLUMNS).flatMap(([table, columns]) => Object.keys(columns).map((c) => `${table}.${c}`))]
 }
 
 /** The data map: per entity and field class, protection, search, mask and retention, and all that stays readable. */

@@ -1,0 +1,40 @@
+/**
+ * Columns of the tables that are no entity's, and what a thief of the database learns from each. A test compares this with
+ * the tables as they are, so a new column cannot go unsaid.
+ */
+const ID = 'a random number with the time it was made'
+const LINK = 'which rows belong together'
+const WHEN = 'when it happened'
+const COUNT = 'how often it was changed'
+const MAC = 'nothing: a keyed digest'
+const SEALED = 'its size to the bucket'
+
+export const OTHER_COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  organisation: { id: ID, only_row: 'nothing', version: COUNT, country: 'the country of the organisation', locale: 'its language', sealed: SEALED, created_at: WHEN, mac: MAC },
+  department: { id: ID, organisation_id: LINK, parent_id: 'the shape of the tree of departments, without names', version: COUNT, sealed: SEALED, created_at: WHEN, mac: MAC },
+  person: {
+    id: `${ID}; how many colleagues there are`, version: COUNT, department_id: LINK, disabled_at: 'when a colleague left', locale: 'their language', session_epoch: 'how often all their sessions were ended',
+    token_epoch: 'how often all their tokens were ended', administrator_until: 'since when they are no administrator any more', factor_digest: MAC, email_blind: MAC, sealed: SEALED, created_at: WHEN, updated_at: WHEN, mac: MAC,
+  },
+  person_role: { person_id: LINK, role: 'which role a colleague holds', granted_by: 'who gave it', granted_at: WHEN, mac: MAC },
+  factor: { id: ID, person_id: LINK, kind: 'how a colleague signs in: password, totp, recovery, reset', state: 'whether it is in use', version: COUNT, data: 'nothing: sealed, or a keyed digest', last_step: 'when a code of an authenticator was last used', set_by: 'who set it', created_at: WHEN, mac: MAC },
+  session: { id: ID, person_id: 'who is signed in', version: COUNT, digest: MAC, session_epoch: 'nothing', created_at: WHEN, seen_at: 'when they last worked', factor_at: 'when they last proved a factor', expires_at: WHEN, mac: MAC },
+  api_token: { id: ID, person_id: 'who has a token', version: COUNT, digest: MAC, token_epoch: 'nothing', scopes: 'what the token may do', created_by: 'who made it', via_token: 'with which token it was made', sealed: SEALED, created_at: WHEN, expires_at: WHEN, revoked_at: WHEN, mac: MAC },
+  approval: { id: ID, kind: 'what waits for a second person', subject_id: LINK, change: 'roles, department or status asked for', state: 'pending, approved or refused', version: COUNT, requested_by: 'who asked', requested_at: WHEN, decided_by: 'who decided', decided_at: WHEN, mac: MAC },
+  authority_epoch: { only_row: 'nothing', epoch: 'how often people, roles and departments changed' },
+  custom_field: { id: `${ID}; how many custom fields there are`, version: COUNT, created_at: WHEN, words: SEALED },
+  blind: { digest: 'that two rows share an exact value (the same e-mail), not which; keyed', row_id: 'how many exact values a row has' },
+  run: { id: ID, kind: 'that there was an import or an export', person_id: 'whose', version: COUNT, state: 'how it ended', created_at: WHEN, words: SEALED },
+  undo_step: { token_mac: MAC, person_id: 'who changed rows in bulk', entity: 'rows of which noun', row_id: LINK, version: 'nothing', before: SEALED, created_at: WHEN },
+  idempotency: { key_mac: MAC, body_mac: MAC, status: 'that a request was done', seal_owner: 'which row it was about', answer: SEALED, created_at: WHEN },
+  ledger_event: {
+    id: ID, at: WHEN, node: 'on which node', object_id: 'which row was touched, and by how many events: the pattern of access', seal_owner: 'whose key seals the detail', action: 'what was done, e.g. contact.read',
+    actor: 'which colleague, as a random handle', object_kind: 'a row of which noun', subjects: 'which persons, as random handles', purpose: 'view, list, export, reveal …', payload: SEALED, payload_hash: 'nothing: a hash of sealed bytes', mac: MAC,
+  },
+  ledger_leaf: { n: 'the order of events; how many there are', event_id: LINK, hash: 'nothing: a hash' },
+  ledger_block: { level: 'nothing', i: 'nothing', hash: 'nothing: a hash' },
+  ledger_checkpoint: { size: 'how many events there were', root: 'nothing: a hash', note: 'the signed tree head, made to be shown', at: WHEN },
+  ledger_link: { node: 'on which node', seq: 'how many groups of events', ids: LINK, chain: MAC },
+  ledger_lease: { epoch: 'how often the sequencer changed', node: 'on which node', at: WHEN },
+  schema_migration: { name: 'the version of Sealbook', checksum: 'nothing', applied_at: 'when it was upgraded' },
+}
