@@ -17,7 +17,7 @@ export async function companiesNamed(desk: Desk, slice: Slice, names: readonly s
     const answer = await desk.lens.search({ entity: Company.name, scope: rowCondition(desk.actor, Company, 'read'), where: { field: 'name', op: 'in', value }, sort: [{ field: 'createdAt', direction: 'desc' }], limit: 1000, count: false })
     if (!answer.complete) throw new Problem('lens-warming')
     const rows = await slice.store.page(desk.sql, { scope: rowCondition(desk.actor, Company, 'read'), ids: answer.ids, limit: answer.ids.length })
-    for (const r of await openRows(desk, slice, rows)) found.set(normalise(String(r['name'])), r.id)
+    for (const r of (await openRows(desk, slice, rows)).records) found.set(normalise(String(r['name'])), r.id)
   }
   return found
 }

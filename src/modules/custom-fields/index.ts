@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Problem, uuidv7 } from '../../kernel/base/index.ts'
+import { Problem, Refusal, uuidv7 } from '../../kernel/base/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { CustomFieldWords } from '../../kernel/entity/index.ts'
 import { endpoint, route } from '../../kernel/http/index.ts'
@@ -54,12 +54,20 @@ export class CustomFields {
     return this.#all
   }
 
-  /** Reads every declaration. Throws Problem seal-broken when one was changed in the database: a start then stops, since a loosened class would show values. */
+  /** Reads every declaration. Throws Refusal custom-field-tampered when one was changed in the database: a start then stops, since a loosened class would show values. */
   async load(sql: Sql, vault: Vault): Promise<void> {
     const rows = await sql.query<{ id: string; version: number; words: Buffer }>('SELECT id, version, words FROM custom_field ORDER BY created_at, id')
-    this.#all = rows.map((r) => ({ ...(JSON.parse(vault.openInstance(labelOf(r.id, r.version), r.words).toString()) as Omit<Declared, 'id' | 'version'>), id: r.id, version: r.version })) // our own bytes
+    this.#all = rows.map((r) => ({ ...openWords(vault, r), id: r.id, version: r.version }))
     const grouped = Map.groupBy(this.#all.filter((d) => !d.retired), (d) => d.entity)
     this.#perEntity = new Map([...grouped].map(([entity, list]) => [entity, list.map(({ key, type, class: cls, find }) => ({ key, type, class: cls, find }))]))
+  }
+}
+
+function openWords(vault: Vault, row: { id: string; version: number; words: Buffer }): Omit<Declared, 'id' | 'version'> {
+  try {
+    return JSON.parse(vault.openInstance(labelOf(row.id, row.version), row.words).toString()) as Omit<Declared, 'id' | 'version'> // our own bytes, authenticated
+  } catch (error) {
+    throw new Refusal('custom-field-tampered', `The custom field ${row.id} was changed in the database: put the table custom_field back from a backup; nothing was served.`, 4, error)
   }
 }
 

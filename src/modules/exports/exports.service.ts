@@ -17,6 +17,8 @@ export interface ExportWords {
 export interface ExportResult {
   exportId: string
   rows: number
+  /** Rows that do not match their seal and are not in the file. */
+  refused: number
   /** Of the file as downloaded, hexadecimal. */
   sha256: string
   format: ExportWords['format']
@@ -61,8 +63,8 @@ async function linkedNames(desk: Desk, deps: RecordsDeps, entity: Entity, record
     const ids = [...new Set(records.map((r) => r[field]).filter((id): id is string => typeof id === 'string'))]
     if (!other || ids.length === 0) continue
     const rows = await other.store.page(desk.sql, { scope: rowCondition(desk.actor, other.entity, 'read'), ids, limit: ids.length })
-    desk.record({ action: `${other.entity.name}.exported`, object: { kind: 'export', id: exportId }, subjects: rows.map((r) => desk.vault.ownerKey(r.id)), purpose: 'export' })
-    for (const r of await openRows(desk, other, rows)) names.set(r.id, String(r[f.ref!.show!] ?? ''))
+    desk.record({ action: `${other.entity.name}.exported`, object: { kind: 'export', id: exportId }, subjects: rows.flatMap((r) => (desk.vault.hasOwnerKey(r.id) ? [desk.vault.ownerKey(r.id)] : [])), purpose: 'export' })
+    for (const r of (await openRows(desk, other, rows)).records) names.set(r.id, String(r[f.ref!.show!] ?? ''))
   }
   return names
 }
@@ -82,18 +84,19 @@ interface Part {
   text: string
   next: string | null
   rows: number
+  refused: number
 }
 
 /** One page: every person in it is named in an event of its own before their line is written. */
 async function exportPage(desk: Desk, deps: RecordsDeps, slice: Slice, words: ExportWords & { id: string }, before: string | null, columns: readonly string[]): Promise<Part> {
   const { entity } = slice
   const rows = await slice.store.page(desk.sql, { scope: scopeOf(desk, entity), limit: PAGE, ...(before ? { before } : {}) })
-  const subjects = rows.map((r) => desk.vault.ownerKey(r.id))
+  const subjects = rows.flatMap((r) => (desk.vault.hasOwnerKey(r.id) ? [desk.vault.ownerKey(r.id)] : []))
   if (rows.length > 0) desk.record({ action: `${entity.name}.exported`, object: { kind: 'export', id: words.id }, subjects, purpose: 'export', detail: { reason: words.reason, format: words.format }, sealTo: desk.actor.key })
-  const records = await openRows(desk, slice, rows)
+  const { records, refused } = await openRows(desk, slice, rows)
   const names = await linkedNames(desk, deps, entity, records, words.id)
   const text = records.map((r) => lineOf(viewRecord(entity, r, desk.actor, deps.customFields(entity.name)), columns, words.format, names)).join('')
-  return { text, next: rows.length === PAGE ? rows.at(-1)!.id : null, rows: records.length }
+  return { text, next: rows.length === PAGE ? rows.at(-1)!.id : null, rows: records.length, refused }
 }
 
 /** Writes every row the person may take out, page by page, with the rights they have at each page. */
@@ -107,13 +110,15 @@ export async function exportRows(step: Step, deps: RecordsDeps, slice: Slice, wo
   // The byte order mark tells spreadsheet programs that Chinese text is UTF-8.
   if (words.format === 'csv') await write(`\ufeff${csvLine(columns)}`)
   let rows = 0
+  let refused = 0
   let before: string | null = null
   do {
     const part: Part = await step((desk) => exportPage(desk, deps, slice, words, before, columns))
     await write(part.text)
     rows += part.rows
+    refused += part.refused
     before = part.next
     progress(rows, total)
   } while (before)
-  return { exportId: words.id, rows, sha256: hash.digest('hex'), format: words.format }
+  return { exportId: words.id, rows, refused, sha256: hash.digest('hex'), format: words.format }
 }

@@ -8,7 +8,7 @@ import type { RecordsDeps, Slice } from '../records/index.ts'
 import { runView, type Runs } from '../runs/index.ts'
 import { exportRows, type ExportResult, type ExportWords } from './exports.service.ts'
 
-const result = z.object({ exportId: z.uuid(), rows: z.int(), sha256: z.string(), format: z.enum(['csv', 'jsonl']) })
+const result = z.object({ exportId: z.uuid(), rows: z.int(), refused: z.int(), sha256: z.string(), format: z.enum(['csv', 'jsonl']) })
 const id = z.object({ id: z.uuid().toLowerCase() })
 
 const contracts = {

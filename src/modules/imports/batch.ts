@@ -105,7 +105,7 @@ async function knownTo(desk: Desk, slice: Slice, plan: Plan, digests: readonly s
   if (pairs.length === 0) return
   const ids = [...new Set(pairs.map((p) => p.rowId))]
   const rows = await slice.store.page(desk.sql, { scope: rowCondition(desk.actor, Contact, 'read'), ids, limit: ids.length })
-  const records = await openRows(desk, slice, rows)
+  const { records } = await openRows(desk, slice, rows)
   if (records.length === 0) return
   desk.record({ action: 'contact.matched', object: { kind: 'import', id: options.importId }, subjects: records.map((r) => desk.vault.ownerKey(r.id)), purpose: 'import' })
   const byId = new Map(records.map((r) => [r.id, r]))

@@ -1,44 +1,45 @@
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 
+interface Kept {
+  record: AnyRecord
+  stamp: string
+}
+
 /**
- * Opened records by row id and version, least recently used last. The lens keeps the same plaintext in memory anyway.
- * A hit counts only while the row's plain columns are those that were opened: the seal binds them, and a cached record
- * must not outlive a change of them made behind our back.
+ * Opened records by row id and stamp, least recently used dropped first. The lens keeps the same plaintext in memory anyway.
+ * The stamp changes with every UPDATE of the row, whoever makes it, so a kept record never outlives a change behind our back.
  */
 export class RecordCache {
   readonly #most: number
-  readonly #kept = new Map<string, AnyRecord>()
+  readonly #kept = new Map<string, Kept>()
 
   constructor(most: number) {
     this.#most = most
   }
 
-  version(id: string): number {
-    return this.#kept.get(id)?.version ?? 0
+  /** The stamp of the kept copy, '' when there is none. */
+  stamp(id: string): string {
+    return this.#kept.get(id)?.stamp ?? ''
   }
 
-  get(id: string, version: number, samePlain: (record: AnyRecord) => boolean): AnyRecord | null {
-    const record = this.#kept.get(id)
-    if (!record || record.version !== version || !samePlain(record)) return null
+  get(id: string, stamp: string): AnyRecord | null {
+    const kept = this.#kept.get(id)
+    if (!kept || kept.stamp !== stamp) return null
     this.#kept.delete(id)
-    this.#kept.set(id, record)
-    return record
+    this.#kept.set(id, kept)
+    return kept.record
   }
 
-  put(record: AnyRecord): void {
+  put(record: AnyRecord, stamp: string): void {
     this.#kept.delete(record.id)
     if (this.#kept.size >= this.#most) {
       const oldest = this.#kept.keys().next().value
       if (oldest !== undefined) this.#kept.delete(oldest)
     }
-    this.#kept.set(record.id, record)
+    this.#kept.set(record.id, { record, stamp })
   }
 
   drop(id: string): void {
     this.#kept.delete(id)
-  }
-
-  clear(): void {
-    this.#kept.clear()
   }
 }

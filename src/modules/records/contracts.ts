@@ -35,7 +35,7 @@ export function recordContracts(entity: Entity, more: { create?: z.ZodRawShape }
   const at = `/${plural}` as const
   const one = `/${plural}/:id` as const
   const view = viewSchema(entity)
-  const page = z.object({ items: z.array(view), nextCursor: z.string().nullable(), count: z.int().optional(), complete: z.boolean() })
+  const page = z.object({ items: z.array(view), nextCursor: z.string().nullable(), count: z.int().optional(), complete: z.boolean(), refused: z.int().optional() })
   return {
     create: endpoint({ method: 'POST', path: at, permission: `${plural}:create`, summary: `Create one of ${plural}.`, body: createSchema(entity).extend(more.create ?? {}), response: view, status: 201, idempotent: true }),
     get: endpoint({ method: 'GET', path: one, permission: `${plural}:read`, summary: `Read one of ${plural}.`, params: id, response: view }),

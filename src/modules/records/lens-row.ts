@@ -62,9 +62,9 @@ export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custo
 
 /** The name a linked record is shown by, whoever asks: the lens is not a person; its readers pass the gate. */
 export async function shownName(sql: Sql, vault: Vault, slice: Slice, id: string, field: string): Promise<string | null> {
-  const row = await slice.store.find(sql, id, ALL, { cachedVersion: slice.cache.version(id), deleted: true })
+  const row = await slice.store.find(sql, id, ALL, { cachedStamp: slice.cache.stamp(id), deleted: true })
   if (!row) return null
-  const record = row.main ? openRow(vault, slice, row as RowColumns, vault.ownerKey(id)) : cachedRow(slice, row)
+  const record = row.main ? openRow(vault, slice, row as RowColumns & { stamp: string }, vault.ownerKey(id)) : cachedRow(slice, row)
   return record ? String(record[field] ?? '') : null
 }
 

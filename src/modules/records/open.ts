@@ -5,22 +5,18 @@ import type { Reading } from '../../kernel/work/types.ts'
 import type { Slice } from './slice.ts'
 import type { MaybeRow } from './store.ts'
 
-const asMilliseconds = (v: unknown): unknown => (typeof v === 'string' && v.length === 27 && v.endsWith('000Z') ? `${v.slice(0, 23)}Z` : (v ?? null))
+type FullRow = RowColumns & { stamp: string }
 
-function samePlain(slice: Slice, row: MaybeRow): (record: AnyRecord) => boolean {
-  return (record) => slice.entity.plain.every((c) => (record as Record<string, unknown>)[c.field] === asMilliseconds(row[c.column]))
-}
-
-/** Opens one whole row, or answers from the cache. Throws Problem seal-broken or key-unavailable; the caller shows nothing then. */
-export function openRow(vault: Vault, slice: Slice, row: RowColumns, key: OwnerKey): AnyRecord {
+/** Opens one whole row and keeps the record. Throws Problem seal-broken or key-unavailable; the caller shows nothing then. */
+export function openRow(vault: Vault, slice: Slice, row: FullRow, key: OwnerKey): AnyRecord {
   const record = openRecord(vault, slice.entity, key, row)
-  slice.cache.put(record)
+  slice.cache.put(record, row.stamp)
   return record
 }
 
-/** The cached record of a row whose blobs were left out, or null. */
+/** The kept record of a row whose blobs were left out, or null. */
 export function cachedRow(slice: Slice, row: MaybeRow): AnyRecord | null {
-  return slice.cache.get(row.id, row.version, samePlain(slice, row))
+  return slice.cache.get(row.id, row.stamp)
 }
 
 /** A row that does not open is an attack or damage: it is written down before the refusal leaves. */
@@ -31,8 +27,20 @@ export async function reportBroken(reading: Reading, slice: Slice, id: string, e
   throw error
 }
 
-/** Opens the rows of a page in their order; those not cached are fetched with their blobs in one more statement. */
-export async function openRows(reading: Reading, slice: Slice, rows: readonly MaybeRow[]): Promise<AnyRecord[]> {
+/** Lets the refusal of one row pass; anything else, a ledger that cannot write it down above all, ends the whole answer. */
+function onlyBroken(error: unknown): void {
+  if (!(error instanceof Problem) || (error.code !== 'seal-broken' && error.code !== 'key-unavailable')) throw error
+}
+
+export interface OpenedRows {
+  records: AnyRecord[]
+  /** Rows that did not open: left out, written down, and told by number. One damaged row must not take the whole list with it. */
+  refused: number
+}
+
+/** Opens the rows of a page in their order; those not cached are fetched with their blobs in one more statement. Throws Problem ledger-unavailable. */
+export async function openRows(reading: Reading, slice: Slice, rows: readonly MaybeRow[]): Promise<OpenedRows> {
+  let refused = 0
   const opened = new Map<string, AnyRecord>()
   const missing: MaybeRow[] = []
   for (const row of rows) {
@@ -44,24 +52,25 @@ export async function openRows(reading: Reading, slice: Slice, rows: readonly Ma
     const blobs = new Map((await slice.store.blobs(reading.sql, missing.map((r) => r.id))).map((b) => [b.id, b]))
     for (const row of missing) {
       const blob = blobs.get(row.id)
-      if (!blob || blob.version !== row.version) continue // changed or gone between the two statements: it is simply not on this page
+      if (!blob || blob.stamp !== row.stamp) continue // changed or gone between the two statements: it is simply not on this page
       try {
-        opened.set(row.id, openRow(reading.vault, slice, { ...row, ...blob } as RowColumns, reading.vault.ownerKey(row.id)))
+        opened.set(row.id, openRow(reading.vault, slice, { ...row, ...blob } as FullRow, reading.vault.ownerKey(row.id)))
       } catch (error) {
-        await reportBroken(reading, slice, row.id, error)
+        await reportBroken(reading, slice, row.id, error).catch(onlyBroken)
+        refused++
       }
     }
   }
-  return rows.flatMap((r) => opened.get(r.id) ?? [])
+  return { records: rows.flatMap((r) => opened.get(r.id) ?? []), refused }
 }
 
 /** One record inside the actor's scope, opened. Throws Problem not-found, seal-broken, key-unavailable. Records nothing: the caller says what the reading was for. */
 export async function openOne(reading: Reading, slice: Slice, id: string, scope: Parameters<Slice['store']['find']>[2], deleted = false): Promise<{ record: AnyRecord; key: OwnerKey }> {
-  const row = await slice.store.find(reading.sql, id, scope, { cachedVersion: slice.cache.version(id), deleted })
+  const row = await slice.store.find(reading.sql, id, scope, { cachedStamp: slice.cache.stamp(id), deleted })
   if (!row) throw new Problem('not-found')
   try {
     const key = reading.vault.ownerKey(id)
-    if (row.main) return { record: openRow(reading.vault, slice, row as RowColumns, key), key }
+    if (row.main) return { record: openRow(reading.vault, slice, row as FullRow, key), key }
     const cached = cachedRow(slice, row)
     if (cached) return { record: cached, key }
     slice.cache.drop(id)

@@ -24,6 +24,8 @@ export interface SearchAnswer {
   nextCursor: string | null
   count?: number
   complete: boolean
+  /** Rows of this page that do not match their seal and are left out; absent when there are none. */
+  refused?: number
 }
 
 interface Checked {
@@ -162,11 +164,12 @@ export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: 
   const subjects: OwnerKey[] = found.rows.flatMap((r) => (reading.vault.hasOwnerKey(r.id) ? [reading.vault.ownerKey(r.id)] : []))
   // The event starts on its way before the rows are opened: the two run side by side, and the door waits for both.
   reading.record({ action: `${entity.name}.listed`, object: { kind: entity.name, id: null }, subjects, purpose: 'list' })
-  const records = await openRows(reading, slice, found.rows)
+  const { records, refused } = await openRows(reading, slice, found.rows)
   return {
     items: records.map((r) => shown(entity, r, reading, deps, q.fields)),
     nextCursor: found.next ? writeCursor(reading, label, found.next) : null,
     ...(found.count === null ? {} : { count: found.count }),
     complete: found.complete,
+    ...(refused > 0 ? { refused } : {}),
   }
 }

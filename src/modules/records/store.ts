@@ -8,8 +8,12 @@ import { toSql } from '../access/index.ts'
 const BLOBS = ['main', 'sensitive', 'custom'] as const
 const SQL_TYPE = { uuid: 'uuid', time: 'timestamptz', enumeration: 'text', flag: 'boolean' } as const
 
-/** A row whose blobs may be left out because the cache already holds its opened record. */
-export type MaybeRow = { id: string; version: number; main: Buffer | null; sensitive: Buffer | null; custom: Buffer | null } & Record<string, unknown>
+/**
+ * A row whose blobs may be left out because the cache already holds its opened record. `stamp` is PostgreSQL's own mark of
+ * who wrote this version of the row (xmin): any UPDATE changes it, also one that keeps our version, so a copy opened
+ * before somebody changed the row behind our back is never taken for it.
+ */
+export type MaybeRow = { id: string; version: number; stamp: string; main: Buffer | null; sensitive: Buffer | null; custom: Buffer | null } & Record<string, unknown>
 
 export interface Page {
   scope: Condition
@@ -21,13 +25,13 @@ export interface Page {
 }
 
 export interface RecordStore {
-  /** The row inside `scope`, or null: absent and forbidden look alike. Blobs are left out when its version is `cachedVersion`. */
-  find(sql: Sql, id: string, scope: Condition, options?: { cachedVersion?: number; deleted?: boolean }): Promise<MaybeRow | null>
+  /** The row inside `scope`, or null: absent and forbidden look alike. Blobs are left out when its stamp is `cachedStamp`. */
+  find(sql: Sql, id: string, scope: Condition, options?: { cachedStamp?: string; deleted?: boolean }): Promise<MaybeRow | null>
   /** Locks the row for a change. */
   lock(sql: Sql, id: string, scope: Condition, deleted: boolean): Promise<RowColumns | null>
   /** Plain columns of a page, newest first; never deleted rows. */
   page(sql: Sql, page: Page): Promise<MaybeRow[]>
-  blobs(sql: Sql, ids: readonly string[]): Promise<Pick<RowColumns, 'id' | 'version' | 'main' | 'sensitive' | 'custom'>[]>
+  blobs(sql: Sql, ids: readonly string[]): Promise<(Pick<RowColumns, 'main' | 'sensitive' | 'custom'> & { id: string; stamp: string })[]>
   count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number>
   insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void>
   /** Writes the row of a new version; false when another version is there. */
@@ -45,9 +49,10 @@ export function digestsOf(vault: Vault, entity: Entity, record: AnyRecord): stri
 export function recordStore(entity: Entity): RecordStore {
   const plain = ['id', 'version', ...entity.plain.map((c) => c.column)]
   const all = [...plain, ...BLOBS]
+  const stamped = [...plain, 'xmin::text AS stamp']
   const types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
   const t = entity.table
-  const cachedOut = BLOBS.map((b) => `CASE WHEN version = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')
+  const cachedOut = BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')
   const insertOne = `INSERT INTO ${t} (${all.join(', ')}) VALUES (${all.map((_c, i) => `$${i + 1}`).join(', ')})`
   const insertMany = `INSERT INTO ${t} (${all.join(', ')}) SELECT * FROM unnest(${types.map((ty, i) => `$${i + 1}::${ty}[]`).join(', ')})`
   const updateOne = `UPDATE ${t} SET ${all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${all.length + 1}`
@@ -71,7 +76,7 @@ export function recordStore(entity: Entity): RecordStore {
     async find(sql, id, scope, options = {}) {
       const compiled = toSql(entity, scope, 3)
       const alive = options.deleted ? '' : 'AND deleted_at IS NULL'
-      const rows = await sql.query<MaybeRow>(`SELECT ${plain.join(', ')}, ${cachedOut} FROM ${t} WHERE id = $1 ${alive} AND ${compiled.text}`, [id, options.cachedVersion ?? 0, ...compiled.params])
+      const rows = await sql.query<MaybeRow>(`SELECT ${stamped.join(', ')}, ${cachedOut} FROM ${t} WHERE id = $1 ${alive} AND ${compiled.text}`, [id, options.cachedStamp ?? '', ...compiled.params])
       return rows[0] ?? null
     },
     async lock(sql, id, scope, deleted) {
@@ -81,9 +86,9 @@ export function recordStore(entity: Entity): RecordStore {
     },
     page(sql, page) {
       const { text, params } = conditions(page)
-      return sql.query<MaybeRow>(`SELECT ${plain.join(', ')} FROM ${t} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
+      return sql.query<MaybeRow>(`SELECT ${stamped.join(', ')} FROM ${t} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
     },
-    blobs: (sql, ids) => sql.query(`SELECT id, version, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`, [ids]),
+    blobs: (sql, ids) => sql.query(`SELECT id, xmin::text AS stamp, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`, [ids]),
     async count(sql, page) {
       const { text, params } = conditions(page)
       return (await sql.query<{ n: number }>(`SELECT count(*) AS n FROM ${t} WHERE ${text}`, params))[0]?.n ?? 0
