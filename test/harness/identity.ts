@@ -3,13 +3,13 @@ import { Secret, TOTP } from 'otpauth'
 import { uuidv7 } from '../../src/kernel/base/index.ts'
 import { buildServer } from '../../src/kernel/http/index.ts'
 import { openLedger, type Ledger } from '../../src/kernel/ledger/index.ts'
-import { openLens, type Lens } from '../../src/kernel/lens/index.ts'
+import { openLens } from '../../src/kernel/lens/index.ts'
 import { loadConfig } from '../../src/kernel/config/index.ts'
 import { openLog } from '../../src/kernel/log/index.ts'
 import { EpochWatch } from '../../src/kernel/work/index.ts'
 import { accessModule, BUILT_IN_ROLES, checkRolePermissions, roleRegistry } from '../../src/modules/access/index.ts'
 import { Client, Firm, PERMISSIONS } from '../../src/modules/access/fixture.ts'
-import { authorityCounter, createAuthenticator, currentEpoch, identityModule, peopleSource, setUp, type IdentityDeps, type SetUpResult } from '../../src/modules/identity/index.ts'
+import { authorityCounter, createAuthenticator, currentEpoch, identityModule, peopleSource, SetUpPage, setUp, setUpModule, type IdentityDeps, type SetUpResult } from '../../src/modules/identity/index.ts'
 import { createTestInstance, silent, type Instance } from './ledger.ts'
 import { asSuperuser, createTestDatabase, type TestDatabase } from './postgres.ts'
 
@@ -28,62 +28,76 @@ export interface Caller {
   csrf?: string
 }
 
-/** A server with people in it and nothing else, on a real database, vault and ledger; its clock can be moved. */
+/** A server before set-up: identity, access and the set-up pages on a real database, vault and ledger. Its clock can be moved. */
+export interface BareServer {
+  instance: Instance
+  database: TestDatabase
+  ledger: Ledger
+  deps: IdentityDeps
+  page: SetUpPage
+  app: FastifyInstance
+  clock: { ahead: number }
+  close(): Promise<void>
+}
+
+export async function bareServer(): Promise<BareServer> {
+  const [instance, database] = await Promise.all([createTestInstance(), createTestDatabase()])
+  const { vault } = instance
+  const { db } = database
+  const clock = { ahead: 0 }
+  const ledger = await openLedger({ db, vault, nodeId: uuidv7(), log: silent })
+  const lens = await openLens({ tables: [], memoryLimitMb: 100 })
+  const registry = roleRegistry(BUILT_IN_ROLES, [Client, Firm])
+  const deps: IdentityDeps = { db, vault, ledger, registry, clock: () => new Date(Date.now() + clock.ahead) }
+  const page = new SetUpPage(deps, vault)
+  const status = async () => ({ status: 'ready' as const, version: '0.0.0', ledgerSize: ledger.status().size, posture: [] })
+  const modules = [identityModule(deps), accessModule({ vault, ledger, registry, people: peopleSource(deps) }), setUpModule({ page, status })]
+  const permissions = new Set([...PERMISSIONS, ...modules.flatMap((m) => Object.keys(m.permissions ?? {}))])
+  checkRolePermissions(registry, permissions)
+  const log = openLog(loadConfig({ SEALBOOK_LOG_LEVEL: 'silent' }))
+  const work = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => currentEpoch(db)), send: async () => undefined }
+  const routes = modules.flatMap((m) => [...(m.routes ?? []), ...(m.publicRoutes ?? [])])
+  const options = { tls: {}, hosts: ['localhost'], trustedProxies: ['127.0.0.1'], requestsPerMinute: 100_000, permissions, log }
+  const app = await buildServer(options, { work, authenticator: createAuthenticator(deps) }, routes)
+  const close = async (): Promise<void> => {
+    await app.close()
+    await lens.close()
+    await ledger.close()
+    await database.drop()
+    await instance.close()
+  }
+  return { instance, database, ledger, deps, page, app, clock, close }
+}
+
+/** A server with an owner, and colleagues as tests make them. */
 export class IdentityLab {
-  readonly instance: Instance
+  readonly #server: BareServer
   readonly database: TestDatabase
-  readonly ledger: Ledger
   readonly deps: IdentityDeps
   readonly owner: SetUpResult
-  readonly #app: FastifyInstance
-  readonly #lens: Lens
-  readonly #clock: { ahead: number }
   /** Address the next request comes from. */
   ip = '192.0.2.1'
 
-  private constructor(parts: { instance: Instance; database: TestDatabase; ledger: Ledger; deps: IdentityDeps; owner: SetUpResult; app: FastifyInstance; lens: Lens; clock: { ahead: number } }) {
-    this.instance = parts.instance
-    this.database = parts.database
-    this.ledger = parts.ledger
-    this.deps = parts.deps
-    this.owner = parts.owner
-    this.#app = parts.app
-    this.#lens = parts.lens
-    this.#clock = parts.clock
+  private constructor(server: BareServer, owner: SetUpResult) {
+    this.#server = server
+    this.database = server.database
+    this.deps = server.deps
+    this.owner = owner
   }
 
   static async open(): Promise<IdentityLab> {
-    const [instance, database] = await Promise.all([createTestInstance(), createTestDatabase()])
-    const { vault } = instance
-    const { db } = database
-    const clock = { ahead: 0 }
-    const ledger = await openLedger({ db, vault, nodeId: uuidv7(), log: silent })
-    const lens = await openLens({ tables: [], memoryLimitMb: 100 })
-    const registry = roleRegistry(BUILT_IN_ROLES, [Client, Firm])
-    const deps: IdentityDeps = { db, vault, ledger, registry, clock: () => new Date(Date.now() + clock.ahead) }
-    const modules = [identityModule(deps), accessModule({ vault, ledger, registry, people: peopleSource(deps) })]
-    const permissions = new Set([...PERMISSIONS, ...modules.flatMap((m) => Object.keys(m.permissions ?? {}))])
-    checkRolePermissions(registry, permissions)
-    const log = openLog(loadConfig({ SEALBOOK_LOG_LEVEL: 'silent' }))
-    const work = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => currentEpoch(db)), send: async () => undefined }
-    const routes = modules.flatMap((m) => [...(m.routes ?? []), ...(m.publicRoutes ?? [])])
-    const options = { tls: {}, hosts: ['localhost'], trustedProxies: ['127.0.0.1'], requestsPerMinute: 100_000, permissions, log }
-    const app = await buildServer(options, { work, authenticator: createAuthenticator(deps) }, routes)
-    const owner = await setUp(deps, { organisation: 'Acme Trading', ownerEmail: OWNER.email, ownerPassword: OWNER.password, locale: 'en', country: 'CN' })
-    return new IdentityLab({ instance, database, ledger, deps, owner, app, lens, clock })
+    const server = await bareServer()
+    const owner = await setUp(server.deps, { organisation: 'Acme Trading', ownerEmail: OWNER.email, ownerPassword: OWNER.password, locale: 'en', country: 'CN' })
+    return new IdentityLab(server, owner)
   }
 
-  async close(): Promise<void> {
-    await this.#app.close()
-    await this.#lens.close()
-    await this.ledger.close()
-    await this.database.drop()
-    await this.instance.close()
+  close(): Promise<void> {
+    return this.#server.close()
   }
 
   /** Moves the clock of identity on; the database's and the door's stay. */
   wait(ms: number): void {
-    this.#clock.ahead += ms
+    this.#server.clock.ahead += ms
   }
 
   now(): Date {
@@ -91,7 +105,7 @@ export class IdentityLab {
   }
 
   async call(caller: Caller | null, method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, body?: object, headers: Record<string, string> = {}): Promise<Reply> {
-    const answer = await this.#app.inject({
+    const answer = await this.#server.app.inject({
       method,
       url: `/api/v1${path}`,
       headers: {

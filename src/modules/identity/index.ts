@@ -8,6 +8,8 @@ import { identityRoutes } from './identity.routes.ts'
 import { explainFor, peopleSource as sourceOf, placeOf as placeIn } from './people.service.ts'
 import { resetAtHost as resetIn } from './reset.service.ts'
 import { publicSessionRoutes, sessionRoutes } from './session.routes.ts'
+import { setUpRoutes, type StatusFacts } from './setup/setup.routes.ts'
+import type { SetUpPage } from './setup/setup.service.ts'
 import { Throttle } from './throttle.ts'
 
 export { createAuthenticator } from './authenticator.ts'
@@ -15,6 +17,8 @@ export { authorityCounter, currentEpoch } from '../access/index.ts'
 export type { IdentityDeps } from './context.ts'
 export { checkSetUpWords, isSetUp, setUp, type SetUpResult, type SetUpWords } from './set-up.ts'
 export { purgeSessions } from './sessions.store.ts'
+export type { StatusFacts } from './setup/setup.routes.ts'
+export { SetUpPage, type Kit } from './setup/setup.service.ts'
 
 /** The words identity adds to the registry of permissions. */
 export const IDENTITY_PERMISSIONS = {
@@ -34,6 +38,17 @@ export function identityModule(deps: IdentityDeps): Module {
     routes: [...sessionRoutes(c, throttle), ...identityRoutes(c)],
     publicRoutes: publicSessionRoutes(c, throttle),
   }
+}
+
+export interface SetUpModuleDeps {
+  /** Made once per start; `page.url(origin)` is the link to print. */
+  page: SetUpPage
+  status(): Promise<StatusFacts>
+}
+
+/** The set-up page and the status page, until the browser work brings more. */
+export function setUpModule({ page, status }: SetUpModuleDeps): Module {
+  return { name: 'setup', publicRoutes: setUpRoutes(page, status) }
 }
 
 /** People as the access module judges and changes them. */

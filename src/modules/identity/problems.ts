@@ -9,5 +9,6 @@ defineProblems({
   'email-taken': { status: 409, title: 'E-mail in use', en: 'Another colleague signs in with this e-mail; use a different one.', zh: '已有同事使用此邮箱登录，请换用其他邮箱。' },
   'last-administrator': { status: 409, title: 'Last administrator', en: 'Make somebody else an administrator first.', zh: '请先指定另一位管理员。' },
   'token-for-another': { status: 403, title: 'Token for another person', en: 'A token that reaches customers is made only by the person it belongs to.', zh: '可访问客户数据的令牌只能由其本人创建。' },
+  'setup-link-invalid': { status: 403, title: 'Set-up link not valid', en: 'Use the link printed at the last start, within a day and once; restart the server for a new one.', zh: '请使用最近一次启动时打印的链接（一天内有效，仅可使用一次）；重启服务器可获得新链接。' },
   'already-set-up': { status: 409, title: 'Already set up', en: 'This instance has an owner; sign in instead.', zh: '此实例已完成初始化，请直接登录。' },
 })

@@ -22,12 +22,15 @@ export interface SetUpWords {
   country: string
   /** A confirmed authenticator: its secret, and the time step of the code that confirmed it. */
   totp?: { secret: Buffer; lastStep: number } | undefined
+  /** false: no first API token. The page has nobody to give it to, and a token nobody holds is only a risk. */
+  token?: boolean
 }
 
 export interface SetUpResult {
   organisationId: string
   departmentId: string
   ownerId: string
+  /** Empty with `token: false`. */
   token: string
   tokenExpiresAt: string
   /** Only with `totp`. */
@@ -97,7 +100,8 @@ export async function setUp(deps: IdentityDeps, words: SetUpWords): Promise<SetU
     const recoveryCodes = await insertOwner(tx, c, ids, words, hash, at)
     const owner = await lockPerson(tx, c, ids.ownerId)
     const expiresAt = new Date(at.getTime() + TOKEN_DAYS * 86_400_000)
-    const { text } = await createToken(tx, c, owner, { name: 'set-up', scopes: [...grantsOf(c, owner).permissions], createdBy: owner.id, viaToken: null, at, expiresAt })
+    const tokenWords = { name: 'set-up', scopes: [...grantsOf(c, owner).permissions], createdBy: owner.id, viaToken: null, at, expiresAt }
+    const text = words.token === false ? '' : (await createToken(tx, c, owner, tokenWords)).text
     const key = keyOf(c.vault, owner)
     record({ action: 'organisation.created', actor: key, object: { kind: 'organisation', id: ids.organisationId }, subjects: [key] })
     for (const role of OWNER_ROLES) record({ action: 'role.granted', actor: key, object: { kind: 'person', id: owner.id }, subjects: [key], detail: { role } })
