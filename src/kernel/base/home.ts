@@ -22,7 +22,8 @@ export interface Home {
 }
 
 const FOLDERS = ['keys', 'tls', 'blobs', 'staging', 'run', 'log']
-const KNOWN = new Set([...FOLDERS, 'postgres', 'lock', 'lost+found', '.DS_Store'])
+// SQLite makes and removes lock-journal while another process takes the lock.
+const KNOWN = new Set([...FOLDERS, 'postgres', 'lock', 'lock-journal', 'lost+found', '.DS_Store'])
 const LEAST_BYTES = 64 * 1024 * 1024
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 // Without a reference here the garbage collector would close a lock whose Home nobody kept, and so give the home away.
