@@ -184,8 +184,10 @@ describe('a full disk', () => {
     const vault = await openVault(config)
     onTestFinished(() => vault.close())
     const file = join(path, 'export.sealed')
-    const write = (): Promise<void> => pipeline(Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(16_000))), createSealedFile(vault, file, 'x'))
-    expect(await codeOf(write)).toBe('storage-unavailable')
+    const target = createSealedFile(vault, file, 'x')
+    const closed = new Promise((resolve) => target.once('close', resolve))
+    expect(await codeOf(() => pipeline(Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(16_000))), target))).toBe('storage-unavailable')
+    await closed
     expect(readdirSync(path)).toEqual([])
   })
 })

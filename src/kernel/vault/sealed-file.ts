@@ -125,7 +125,7 @@ class SealedFileWriter extends Writable {
 
 /**
  * A new file (0600) to write plain bytes into; on disk there is only ciphertext. It is durable when the stream has finished,
- * and gone when it was destroyed or failed before. `label` says what it is for (a staging file and its import) and must be
+ * and gone, once it has closed, when it was destroyed or failed before. `label` says what it is for (a staging file and its import) and must be
  * the same at opening. With `owner`, destroying that owner's key shreds it. Fails with Problem storage-unavailable, also where the name is taken.
  */
 export function createSealedFile(vault: FileVault, path: string, label: string, owner: OwnerKey | null = null): Writable {
