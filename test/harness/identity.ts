@@ -40,7 +40,7 @@ export interface BareServer {
   close(): Promise<void>
 }
 
-export async function bareServer(): Promise<BareServer> {
+export async function bareServer(tls: { cert: string; key: string } | Record<string, never> = {}): Promise<BareServer> {
   const [instance, database] = await Promise.all([createTestInstance(), createTestDatabase()])
   const { vault } = instance
   const { db } = database
@@ -57,7 +57,7 @@ export async function bareServer(): Promise<BareServer> {
   const log = openLog(loadConfig({ SEALBOOK_LOG_LEVEL: 'silent' }))
   const work = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => currentEpoch(db)), send: async () => undefined }
   const routes = modules.flatMap((m) => [...(m.routes ?? []), ...(m.publicRoutes ?? [])])
-  const options = { tls: {}, hosts: ['localhost'], trustedProxies: ['127.0.0.1'], requestsPerMinute: 100_000, permissions, log }
+  const options = { tls, hosts: ['localhost'], trustedProxies: ['127.0.0.1'], requestsPerMinute: 100_000, permissions, log }
   const app = await buildServer(options, { work, authenticator: createAuthenticator(deps) }, routes)
   const close = async (): Promise<void> => {
     await app.close()

@@ -13,6 +13,7 @@ export const contracts = {
   setupScript: page('/setup/setup.js', 'Its script.', 'text/javascript; charset=utf-8'),
   wordsScript: page('/setup/words.js', 'Its words, in Chinese and English.', 'text/javascript; charset=utf-8'),
   style: page('/setup/setup.css', 'Its style.', 'text/css; charset=utf-8'),
+  icon: page('/setup/icon.svg', 'Its icon.', 'image/svg+xml'),
   statusPage: page('/status', 'The status page.'),
   statusScript: page('/setup/status.js', 'Its script.', 'text/javascript; charset=utf-8'),
   open: endpoint({ method: 'POST', path: '/setup/open', permission: 'public', summary: 'Whether the set-up link is still good.', body: z.strictObject({ secret }), response: ok }),

@@ -31,6 +31,7 @@ function pages(): PublicRoute[] {
     publicRoute(contracts.setupScript, serve('setup.js', SCRIPT)),
     publicRoute(contracts.wordsScript, serve('words.js', SCRIPT)),
     publicRoute(contracts.style, serve('setup.css', 'text/css; charset=utf-8')),
+    publicRoute(contracts.icon, serve('icon.svg', 'image/svg+xml')),
     publicRoute(contracts.statusPage, serve('status.html', HTML)),
     publicRoute(contracts.statusScript, serve('status.js', SCRIPT)),
   ]

@@ -123,7 +123,18 @@ const zh = {
 }
 
 const all = { 'zh-CN': zh, en }
-let locale = (navigator.language || 'en').toLowerCase().startsWith('zh') ? 'zh-CN' : 'en'
+const KEPT = 'sealbook-language'
+
+/** The choice of an earlier page, where the browser lets us keep one; else the browser's own. */
+function chosen() {
+  try {
+    return localStorage.getItem(KEPT) ?? navigator.language
+  } catch {
+    return navigator.language
+  }
+}
+
+let locale = (chosen() || 'en').toLowerCase().startsWith('zh') ? 'zh-CN' : 'en'
 const listeners = []
 
 export const currentLocale = () => locale
@@ -146,6 +157,11 @@ function apply() {
 
 document.getElementById('language').addEventListener('click', () => {
   locale = locale === 'en' ? 'zh-CN' : 'en'
+  try {
+    localStorage.setItem(KEPT, locale)
+  } catch {
+    // Private windows may refuse; the page works without.
+  }
   apply()
 })
 apply()
