@@ -18,6 +18,25 @@ function toldToStop(terminal: Terminal): Promise<void> {
   })
 }
 
+/**
+ * An error that nobody caught leaves the process in a state nobody knows. Its kind and place are told, never its message,
+ * which may hold a value; then the server drains, in five seconds at most, and ends with exit 1.
+ */
+function endOnFault(stop: () => Promise<void>): void {
+  let faulty = false
+  const onFault = (error: unknown): void => {
+    if (faulty) return
+    faulty = true
+    setTimeout(() => process.exit(1), 5_000)
+    void import('../kernel/log/index.ts').then(({ errorFields }) => {
+      toStderr(JSON.stringify({ event: 'fault', ...errorFields(error) }))
+      return stop()
+    }).finally(() => process.exit(1))
+  }
+  process.on('uncaughtException', onFault)
+  process.on('unhandledRejection', onFault)
+}
+
 function banner(terminal: Terminal, app: RunningApp): string[] {
   const setup = app.setupUrl ? [terminal.say(`Set up (once):  ${app.setupUrl}`, `首次设置（仅一次）：${app.setupUrl}`)] : []
   return [
@@ -34,7 +53,10 @@ async function run(terminal: Terminal, given: Given): Promise<Outcome> {
   const [{ loadConfig }, { startApp }] = await Promise.all([import('../kernel/config/index.ts'), import('../app.ts')])
   const config = loadConfig(terminal.env)
   const stopping = toldToStop(terminal)
+  let stop = (): Promise<void> => Promise.resolve()
+  endOnFault(() => stop())
   const app = await startApp(config, { demo: given.has('demo'), progress: terminal.progress })
+  stop = app.stop
   for (const line of banner(terminal, app)) terminal.json ? toStderr(line) : toStdout(`${line}\n`)
   const { url, pid, caFile, caSha256, setupUrl } = app
   // Printed here and not at the end: this document is the sign that the server is up.

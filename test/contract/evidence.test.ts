@@ -16,6 +16,8 @@ const cli = async (...args: string[]): Promise<Json> => done(await server.cli([.
 beforeAll(async () => {
   server = await startServer()
   for (let i = 0; i < 20; i++) await server.call('POST', '/contacts', { fullName: `Witness ${i}` })
+  writeFileSync(at('sheet.csv'), 'Name,Email,Company\nImported One,one@example.com,Ltd\nImported Two,two@example.com,Ltd\n')
+  await cli('import', 'contacts', at('sheet.csv'), '--source', 'test')
 })
 afterAll(() => server.close())
 

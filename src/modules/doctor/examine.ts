@@ -8,7 +8,7 @@ import { checkCertificate } from './certificate.ts'
 import { checkDatabase, checkSchema } from './database.ts'
 import { checkHome } from './home.ts'
 import { checkMachine } from './machine.ts'
-import { checkRows } from './rows.ts'
+import { checkRows, ledgerEdge } from './rows.ts'
 
 /** What can be examined; a part that could not be opened is null, and why is a finding already. */
 export interface Patient {
@@ -34,7 +34,7 @@ export async function examineInside(patient: Patient, options: { deep: boolean }
   const findings: Finding[] = []
   if (vault) findings.push(...keyPosture(config, vault.instanceId, vault.status().custodians))
   if (sql) findings.push(...(await checkDatabase(sql, config.databaseUrl === null)), ...(await checkSchema(sql, patient.migrations)))
-  if (ledger) findings.push(...(await checkLedger(ledger, options.deep)))
+  if (ledger && sql) findings.push(...(await checkLedger(ledger, sql, options.deep)))
   if (options.deep && sql && vault && ledger) findings.push(...(await checkRows({ sql, vault, ledger, entities: patient.entities })))
   return findings
 }
@@ -45,8 +45,9 @@ export function findingOf(refusal: Refusal): Finding {
   return { code: refusal.code, level: 'red', what: what ?? refusal.message, fix: fix.join('; ') || 'See the runbook of this code.' }
 }
 
-async function checkLedger(ledger: Ledger, deep: boolean): Promise<Finding[]> {
-  const { size, alarm, checkpointAt } = ledger.status()
+async function checkLedger(ledger: Ledger, sql: Sql, deep: boolean): Promise<Finding[]> {
+  const { alarm } = ledger.status()
+  const { size, checkpointAt } = await ledgerEdge(sql)
   const findings: Finding[] = []
   if (alarm) findings.push({ code: 'ledger-alarm', level: 'red', what: `The running ledger raised ${alarm}.`, fix: 'Keep a copy of this home as evidence and run `sealbook ledger verify`.' })
   if (checkpointAt && Date.parse(checkpointAt) > Date.now() + 60_000) {
