@@ -212,8 +212,8 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
-    const log = openLog(config)
-    const instance = await openInstance(config, log, options.progress)
+    const instance = await openInstance(config, () => openLog(config), options.progress)
+    const { log } = instance
     undo.push(() => instance.close())
     options.progress('Opening ledger, search and jobs', '正在打开账本、检索与任务')
     const opened = await openParts(config, instance, log, undo)

@@ -21,6 +21,7 @@ export interface Database {
 /** A home with its vault and a migrated database, before anything is served from it. */
 export interface Instance {
   home: Home
+  log: Log
   vault: OpenedVault
   database: Database
   /** The restricted role's pool. */
@@ -55,13 +56,15 @@ function nodeIdOf(home: string): string {
 const POOL = 16
 
 /** Opens the home, its keys and its database, in this order: without a key nothing is started and nothing changes. Throws a Refusal. */
-export async function openInstance(config: Config, log: Log, progress: Progress): Promise<Instance> {
+export async function openInstance(config: Config, openLog: () => Log, progress: Progress): Promise<Instance> {
   const home = openHome(config.home)
   const undo: (() => Promise<void> | void)[] = [() => home.release()]
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    // Not before: a log file in a folder that turns out to be somebody else's would be a change.
+    const log = openLog()
     if (!hasInstance(config)) {
       progress('Making the keys of a new instance', '正在为新实例生成密钥')
       await createInstance(config)
@@ -75,7 +78,7 @@ export async function openInstance(config: Config, log: Log, progress: Progress)
     if (applied.length > 0) progress(`Brought the schema up to date (${applied.length} steps)`, `数据库结构已更新（${applied.length} 步）`)
     const db = openDb(database.app, { max: POOL, log })
     undo.push(() => db.close())
-    return { home, vault, database, db, nodeId: nodeIdOf(home.path), close }
+    return { home, log, vault, database, db, nodeId: nodeIdOf(home.path), close }
   } catch (error) {
     await close()
     throw error

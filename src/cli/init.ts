@@ -99,9 +99,8 @@ async function initialise(terminal: Terminal, config: Config, asking: () => Prom
   ])
   // A new home is not even made for words that are wrong; of a home that has its owner, that alone is told.
   const early = hasInstance(config) ? null : await asking()
-  // Silent: a log file would be made in the home before it is known to be ours.
-  const log = openLog({ ...config, logLevel: 'silent' })
-  const instance = await openInstance(config, log, terminal.progress)
+  const instance = await openInstance(config, () => openLog(config, { quiet: true }), terminal.progress)
+  const { log } = instance
   try {
     if (await isSetUp(instance.db)) throw new Problem('already-set-up')
     const asked = early ?? (await asking())

@@ -114,9 +114,11 @@ describe('init that is refused', () => {
     const place = fresh()
     mkdirSync(place.home)
     writeFileSync(join(place.home, 'thesis.doc'), 'mine')
-    const done = await runCli([...initArguments(place), '--json'], place.env)
-    expect(done.code).toBe(4)
-    expectCliProblem(done.json, 'home-not-ours')
+    for (const words of [initArguments(place), ['start']]) {
+      const done = await runCli([...words, '--json'], place.env)
+      expect(done.code).toBe(4)
+      expectCliProblem(done.json, 'home-not-ours')
+    }
     expect(readdirSync(place.home)).toEqual(['thesis.doc'])
   })
 })

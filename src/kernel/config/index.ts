@@ -27,6 +27,7 @@ const variables = {
   SEALBOOK_TRUSTED_PROXIES: { schema: z.string().default(''), says: 'Comma-separated addresses or networks whose X-Forwarded-For is believed. Empty: none.' },
   SEALBOOK_DATABASE_URL: { schema: z.string().optional(), says: 'PostgreSQL ≥ 15 for the restricted role. Empty: the embedded server in HOME/postgres.' },
   SEALBOOK_DATABASE_ADMIN_URL: { schema: z.string().optional(), says: 'PostgreSQL role that owns the schema; used to migrate only.' },
+  SEALBOOK_KEYSTORE_URL: { schema: z.string().max(0, { message: 'the key store of several nodes is not there yet; leave it empty' }).optional(), says: 'Reserved for the key store of several nodes; leave it empty.' },
   SEALBOOK_CUSTODIAN: { schema: z.enum(['key-file', 'passphrase']).default('key-file'), says: 'Who holds the root key when an instance is made: a key file, or a passphrase.' },
   SEALBOOK_ROOT_KEY_FILE: { schema: z.string().optional(), says: 'The key file. Default ~/.config/sealbook/<instanceId>.key; keep it on another device than HOME.' },
   SEALBOOK_PASSPHRASE_FILE: { schema: z.string().optional(), says: 'A file whose first line is the passphrase (custodian passphrase).' },
@@ -61,7 +62,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   const clientSide = new Set(['SEALBOOK_URL', 'SEALBOOK_TOKEN_FILE', 'SEALBOOK_CA_FILE'])
   for (const name of Object.keys(env)) {
-    if (name.startsWith('SEALBOOK_') && !(name in variables) && !clientSide.has(name)) faults.push(`${name} is not a setting`)
+    if (name.startsWith('SEALBOOK_') && !Object.hasOwn(variables, name) && !clientSide.has(name)) faults.push(`${name} is not a setting`)
   }
   const port = value('SEALBOOK_PORT')
   const config: Config = {
@@ -78,6 +79,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     requestsPerMinute: value('SEALBOOK_REQUESTS_PER_MINUTE'),
     logLevel: value('SEALBOOK_LOG_LEVEL'),
   }
+  value('SEALBOOK_KEYSTORE_URL')
   if (config.databaseUrl && !config.databaseAdminUrl) faults.push('SEALBOOK_DATABASE_URL needs SEALBOOK_DATABASE_ADMIN_URL, a role that may migrate')
   if (faults.length > 0) throw new Refusal('config-invalid', `Correct the environment: ${faults.join('; ')}.`, 2)
   return Object.freeze(config)
