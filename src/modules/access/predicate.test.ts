@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/postgres.ts'
-import type { AnyRecord } from '../../kernel/entity/index.ts'
+import { findColumns, type AnyRecord } from '../../kernel/entity/index.ts'
+import { lensRow, openLens, type Lens } from '../../kernel/lens/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import { BELOW, Client, client, DEPARTMENT, ELSEWHERE, ME, OTHER } from './fixture.ts'
 import { instantText, toCheck, toSql } from './predicate.ts'
@@ -58,14 +59,25 @@ export const conditions: fc.Arbitrary<Condition> = fc.letrec<{ c: Condition }>((
 
 describe('the predicate language', () => {
   let test: TestDatabase
+  let lens: Lens
+  const table = { entity: Client.name, columns: findColumns(Client) }
   beforeAll(async () => {
+    lens = await openLens({ tables: [table], memoryLimitMb: 200 })
     test = await createTestDatabase({ empty: true })
     const types: Record<string, string> = { uuid: 'uuid', enumeration: 'text', flag: 'boolean', time: 'timestamptz' }
     await test.admin.query(`CREATE TABLE client (id uuid PRIMARY KEY, ${Client.plain.map((c) => `${c.column} ${types[c.kind]}`).join(', ')})`)
   })
-  afterAll(() => test.drop())
+  afterAll(async () => {
+    await lens.close()
+    await test.drop()
+  })
 
+  let before: readonly AnyRecord[] = []
   async function save(records: readonly AnyRecord[]): Promise<void> {
+    const plain = (r: AnyRecord) => ({ id: r.id, version: r.version, fields: Object.fromEntries(Client.plain.map((c) => [c.field, r[c.field] as string | boolean | null])) })
+    const gone = before.filter((b) => !records.some((r) => r.id === b.id)).map((b) => ({ id: b.id, version: b.version + 1 }))
+    await lens.apply(Client.name, records.map((r) => lensRow(table, plain(r))), gone)
+    before = records
     await test.admin.query('TRUNCATE client')
     const columns = ['id', ...Client.plain.map((c) => c.column)]
     for (const r of records) {
@@ -74,7 +86,7 @@ describe('the predicate language', () => {
     }
   }
 
-  it('says the same as a check of one record and as SQL, however it is nested and negated', async () => {
+  it('says the same as a check of one record, as SQL and in the lens, however it is nested and negated', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(record, { minLength: 8, maxLength: 24, selector: (r) => r.id }), fc.array(conditions, { minLength: 12, maxLength: 12 }), async (records, several) => {
         await save(records)
@@ -82,10 +94,13 @@ describe('the predicate language', () => {
           const { text, params } = toSql(Client, condition, 2, 't')
           const rows = await test.admin.query<{ id: string }>(`SELECT id FROM client t WHERE $1::int = 1 AND ${text}`, [1, ...params])
           const check = toCheck(Client, condition)
-          expect(rows.map((r) => r.id).sort(), text).toEqual(records.filter(check).map((r) => r.id).sort())
+          const wanted = records.filter(check).map((r) => r.id).sort()
+          expect(rows.map((r) => r.id).sort(), text).toEqual(wanted)
+          const found = await lens.search({ entity: Client.name, scope: condition, sort: [], limit: 100, count: false })
+          expect([...found.ids].sort(), text).toEqual(wanted)
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 

@@ -10,7 +10,7 @@ import type { Factor, LoadedPerson, Person } from './person.rows.ts'
 import { createSession, deleteSessions, loadSession, stepUpSession, type OpenedSession } from './sessions.store.ts'
 import { activeFactor, openFactor, passwordFits, useSecondFactor } from './sign-in.service.ts'
 import { networkOf, type Throttle } from './throttle.ts'
-import { codeDigest, enrolment, newCode, newTotpSecret, RECOVERY_CODES, totpStep, type Enrolment } from './totp.ts'
+import { codeDigest, enrolment, looksLikeCode, newCode, newTotpSecret, RECOVERY_CODES, totpStep, type Enrolment } from './totp.ts'
 
 const HISTORY = 5
 
@@ -95,6 +95,7 @@ export async function stepUp(desk: Desk, c: Context, throttle: Throttle, asked: 
   const person = await mustFind(c, desk)
   const second = activeFactor(person, 'totp')
   if (second && !asked.code) throw new Problem('code-required')
+  if (second && !looksLikeCode(asked.code ?? '')) throttle.attemptCode(account)
   if (!second && !(await passwordFits(c, person, asked.password ?? '', network))) throw new Problem('sign-in-refused')
   const opened = await desk.write(async (work) => {
     if (second && !(await useSecondFactor(work.sql, c, person, asked.code ?? '', c.now()))) throw new Problem('sign-in-refused')
@@ -105,6 +106,7 @@ export async function stepUp(desk: Desk, c: Context, throttle: Throttle, asked: 
     return stepUpSession(work.sql, c, loaded.session, c.now())
   })
   throttle.succeeded(account, network)
+  throttle.forgive(account)
   return opened
 }
 

@@ -53,6 +53,23 @@ describe('a second factor', () => {
     expect((await signInWith(rep.email, rep.password, second)).status).toBe(200)
   })
 
+  it('guessing codes is slowed from wherever it comes, and a recovery code still gets in', async () => {
+    const rep = await lab.colleague('guessed', ['rep'])
+    const { codeAt, recoveryCodes } = await lab.enrol(rep.session)
+    lab.wait(2 * HALF_MINUTE)
+    const right = codeAt(lab.now())
+    const wrong = ['000000', '111111', '222222'].find((c) => c !== right)!
+    const statuses = []
+    for (let i = 0; i < 12; i++) {
+      fromElsewhere()
+      statuses.push((await signInWith(rep.email, rep.password, wrong)).status)
+    }
+    expect(statuses.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 401))
+    expect(statuses.slice(10)).toContain(429)
+    fromElsewhere()
+    expect((await signInWith(rep.email, rep.password, recoveryCodes[0])).status).toBe(200)
+  })
+
   it('one person\'s recovery code is nothing to another', async () => {
     fromElsewhere()
     const [a, b] = [await lab.colleague('alice', ['rep']), await lab.colleague('bob', ['rep'])]

@@ -84,6 +84,7 @@ export async function signIn(c: Context, throttle: Throttle, asked: SignIn): Pro
   const second = activeFactor(person, 'totp')
   // Said only to somebody who knows the password; the try still counts, so codes cannot be guessed between two of these.
   if (second && !asked.code) return refuse(c, person, 'code-missing', 'code-required')
+  if (second && !looksLikeCode(asked.code ?? '')) throttle.attemptCode(account)
   const signedIn = await recorded(c, async (tx, record) => {
     const at = c.now()
     const used = second ? await useSecondFactor(tx, c, person, asked.code ?? '', at) : null
@@ -96,5 +97,6 @@ export async function signIn(c: Context, throttle: Throttle, asked: SignIn): Pro
   })
   if (!signedIn) return refuse(c, person, 'code')
   throttle.succeeded(account, network)
+  throttle.forgive(account)
   return { ...signedIn, person, scopes: [...grantsOf(c, person).permissions].sort(), mustChangePassword: mustChangePassword(person) }
 }

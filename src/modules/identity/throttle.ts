@@ -3,6 +3,7 @@ import { Problem } from '../../kernel/base/index.ts'
 
 const PAIR_FREE = 5
 const PAIR_MOST_SECONDS = 900
+const CODES_FREE = 10
 const NETWORK_FREE = 30
 const NETWORK_MOST_SECONDS = 60
 const UNDER_ATTACK = 50
@@ -37,6 +38,7 @@ export class Throttle {
   readonly #pairs = new Map<string, Count>()
   readonly #networks = new Map<string, Count>()
   readonly #accounts = new Map<string, Count>()
+  readonly #codes = new Map<string, Count>()
   readonly #now: () => number
 
   constructor(now: () => number = Date.now) {
@@ -56,6 +58,22 @@ export class Throttle {
     this.#fail(pair, all.failures >= UNDER_ATTACK ? 1 : PAIR_FREE, PAIR_MOST_SECONDS)
     this.#fail(whole, NETWORK_FREE, NETWORK_MOST_SECONDS)
     this.#fail(all, Number.POSITIVE_INFINITY, 0)
+  }
+
+  /**
+   * For six-digit codes, counted for the account wherever they come from: whoever sends them knows the password, and from
+   * many networks a million guesses are few. Recovery codes are too long to guess and are not counted, so the person
+   * still gets in. Undone by `forgive`.
+   */
+  attemptCode(account: string): void {
+    const count = this.#count(this.#codes, account)
+    const wait = count.until - this.#now()
+    if (wait > 0) throw new Problem('rate', { extra: { retryAfterSeconds: Math.ceil(wait / 1000) } })
+    this.#fail(count, CODES_FREE, PAIR_MOST_SECONDS)
+  }
+
+  forgive(account: string): void {
+    this.#codes.delete(account)
   }
 
   succeeded(account: string, network: string): void {
