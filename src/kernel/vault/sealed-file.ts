@@ -89,7 +89,8 @@ class SealedFileWriter extends Writable {
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#step(done, async () => {
-      for (const chunk of this.#sealer.update(bytes)) await this.#file!.appendFile(chunk)
+      const chunks = [...this.#sealer.update(bytes)]
+      if (chunks.length > 0) await this.#file!.appendFile(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
     })
   }
 

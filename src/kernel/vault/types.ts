@@ -33,7 +33,10 @@ export interface Vault {
   /** The key of an owner, from memory or the key store (synchronous, microseconds). Throws Problem key-unavailable when there is none: no key never means "make one". */
   ownerKey(ownerId: string): OwnerKey
   hasOwnerKey(ownerId: string): boolean
-  /** Destroys the key here and writes a tombstone; the key cannot be created again. */
+  /**
+   * Destroys the key and writes a tombstone; it cannot be created again. Resolves once no file of the key store holds it any more.
+   * Throws Problem key-unavailable when that could not be done yet (a long reader, a full disk): ask again.
+   */
   destroyOwnerKey(ownerId: string): Promise<void>
   /** AES-256-GCM under the owner's per-use key: version(1) algorithm(1) keyVersion(4) nonce(12) ciphertext tag(16). `plaintext` is padded to its bucket first. */
   seal(key: OwnerKey, cell: Cell, plaintext: Uint8Array): Buffer
