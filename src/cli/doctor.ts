@@ -4,7 +4,7 @@ import type { Config } from '../kernel/config/index.ts'
 import type { Ledger } from '../kernel/ledger/index.ts'
 import type { Log } from '../kernel/log/index.ts'
 import type { Finding, OpenedVault } from '../kernel/vault/index.ts'
-import { openHome, Problem, Refusal, uuidv7, type Home } from '../kernel/base/index.ts'
+import { openHome, Problem, readServerJson, Refusal, uuidv7, type Home } from '../kernel/base/index.ts'
 import { openClient } from './client.ts'
 import { findingLines } from './findings.ts'
 import { ServerRefusal } from './output.ts'
@@ -91,6 +91,15 @@ async function askServer(terminal: Terminal, deep: boolean): Promise<Finding[] |
   }
 }
 
+/** Adds what the running server shows to somebody who connects; what its own files say of it is told already. */
+async function withServed(home: string, findings: readonly Finding[]): Promise<Finding[]> {
+  const server = readServerJson(home)
+  if (!server) return [...findings]
+  const { checkServed } = await import('../kernel/tls/index.ts')
+  const told = new Set(findings.map((f) => f.code))
+  return [...findings, ...(await checkServed({ home, url: server.url })).filter((f) => !told.has(f.code))]
+}
+
 /** Takes the home's lock; null when that was refused, which is a finding. */
 function lock(findings: Finding[], home: string): Promise<Home | 'in-use' | null> {
   return part(findings, async () => {
@@ -104,16 +113,16 @@ function lock(findings: Finding[], home: string): Promise<Home | 'in-use' | null
 }
 
 async function findingsOf(terminal: Terminal, config: Config, deep: boolean): Promise<Finding[]> {
-  const [{ examineOutside }, { hasInstance }] = await Promise.all([import('../modules/doctor/index.ts'), import('../kernel/vault/index.ts')])
+  const [{ examineOutside }, { hasInstance, hasLostKeys }] = await Promise.all([import('../modules/doctor/index.ts'), import('../kernel/vault/index.ts')])
   const absent: Finding = { code: 'instance-none', level: 'info', what: `There is no instance in ${config.home} yet.`, fix: 'Make one with `npm start` or `sealbook init`.' }
   if (!existsSync(config.home)) return [absent]
   const outside = examineOutside(config)
-  if (!hasInstance(config) && !existsSync(`${config.home}/postgres/PG_VERSION`)) return [...outside, absent]
+  if (!hasInstance(config) && !hasLostKeys(config)) return [...outside, absent]
   const home = await lock(outside, config.home)
   if (home === null) return outside
   if (home === 'in-use') {
     const unasked: Finding = { code: 'server-running', level: 'info', what: 'The server is running and was not asked: keys, database and ledger were left out.', fix: 'Set SEALBOOK_TOKEN_FILE to an administrator\'s token, or stop the server and run doctor again.' }
-    return (await askServer(terminal, deep)) ?? [...outside, unasked]
+    return withServed(config.home, (await askServer(terminal, deep)) ?? [...outside, unasked])
   }
   try {
     return [...outside, ...(await examineHere(config, deep))]

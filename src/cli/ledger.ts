@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { usageError } from './arguments.ts'
 import { openClient } from './client.ts'
 import { checkWritable, readNamed, unreadable } from './files.ts'
 import type { Given, Outcome, Terminal, Verb } from './verb.ts'
@@ -51,11 +52,20 @@ async function verify(terminal: Terminal, given: Given): Promise<Outcome> {
   return { ...outcome, findings: { exitCode: 1, code: 'ledger-broken', says: terminal.say('Keep a copy of this home as it is, and compare with the last anchored checkpoint.', '请原样保留此目录的副本，并与最近锚定的检查点比对。') } }
 }
 
+/** A date or time of ISO 8601 as an instant; a date alone begins at midnight UTC. */
+function timeOf(terminal: Terminal, given: Given, flag: 'from' | 'to'): string | undefined {
+  const text = given.maybe(flag)
+  if (text === undefined) return undefined
+  const at = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at)) throw usageError(terminal, exportVerb, `--${flag} is a date or time such as 2026-01-31 or 2026-01-31T08:00:00Z.`, `--${flag} 为日期或时间，例如 2026-01-31 或 2026-01-31T08:00:00Z。`)
+  return new Date(at).toISOString()
+}
+
 async function exportBundle(terminal: Terminal, given: Given): Promise<Outcome> {
   const out = given.text('out')
   await checkWritable(terminal, '--out', out, { fresh: false })
-  const from = given.maybe('from')
-  const to = given.maybe('to')
+  const from = timeOf(terminal, given, 'from')
+  const to = timeOf(terminal, given, 'to')
   const client = openClient(terminal)
   try {
     const written = await client.save('POST', '/ledger/export', out, { body: { ...(from ? { from } : {}), ...(to ? { to } : {}) } })
@@ -78,6 +88,17 @@ function printing(path: string): Verb['run'] {
   }
 }
 
+const exportVerb: Verb = {
+  name: 'ledger export',
+  says: ['write a bundle that verifies offline', '导出可离线校验的账本包'],
+  flags: {
+    out: { value: 'FILE', required: true, says: ['file to write (0600)', '输出文件（0600）'] },
+    from: { value: 'T', says: ['events from this time (ISO 8601)', '起始时间（ISO 8601）'] },
+    to: { value: 'T', says: ['events until this time (ISO 8601)', '截止时间（ISO 8601）'] },
+  },
+  run: exportBundle,
+}
+
 export const verbs: readonly Verb[] = [
   {
     name: 'ledger verify',
@@ -89,16 +110,7 @@ export const verbs: readonly Verb[] = [
     },
     run: verify,
   },
-  {
-    name: 'ledger export',
-    says: ['write a bundle that verifies offline', '导出可离线校验的账本包'],
-    flags: {
-      out: { value: 'FILE', required: true, says: ['file to write (0600)', '输出文件（0600）'] },
-      from: { value: 'T', says: ['events from this time (ISO 8601)', '起始时间（ISO 8601）'] },
-      to: { value: 'T', says: ['events until this time (ISO 8601)', '截止时间（ISO 8601）'] },
-    },
-    run: exportBundle,
-  },
+  exportVerb,
   { name: 'ledger checkpoint', says: ['print the signed checkpoint (C2SP)', '打印签名检查点（C2SP）'], run: printing('/ledger/checkpoint') },
   { name: 'ledger key', says: ['print the verifier key', '打印验证公钥'], run: printing('/ledger/key') },
 ]

@@ -1,20 +1,17 @@
 import type { RunningApp } from '../app.ts'
+import { onStopSignal } from '../kernel/base/signals.ts'
 import { findingLines } from './findings.ts'
 import { toStderr, toStdout } from './output.ts'
 import type { Given, Outcome, Terminal, Verb } from './verb.ts'
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Resolves at the first signal to stop; a second one, a second or more later, ends the process at once. */
 function toldToStop(terminal: Terminal): Promise<void> {
   return new Promise((resolve) => {
-    let told = false
-    const onSignal = (): void => {
-      if (told) process.exit(1)
-      told = true
+    const onStop = (): void => {
       terminal.progress('Stopping; once more ends it at once', '正在停止；再次中断将立即结束')
       resolve()
     }
-    process.on('SIGINT', onSignal)
-    process.on('SIGTERM', onSignal)
+    onStopSignal(onStop, () => process.exit(1))
   })
 }
 
@@ -57,7 +54,9 @@ async function run(terminal: Terminal, given: Given): Promise<Outcome> {
   endOnFault(() => stop())
   const app = await startApp(config, { demo: given.has('demo'), progress: terminal.progress })
   stop = app.stop
-  for (const line of banner(terminal, app)) terminal.json ? toStderr(line) : toStdout(`${line}\n`)
+  const lines = banner(terminal, app).join('\n')
+  if (terminal.json) toStderr(lines)
+  else toStdout(`${lines}\n`)
   const { url, pid, caFile, caSha256, setupUrl } = app
   // Printed here and not at the end: this document is the sign that the server is up.
   if (terminal.json) toStdout(`${JSON.stringify({ event: 'ready', url, pid, caFile, caSha256, setupUrl })}\n`)

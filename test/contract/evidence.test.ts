@@ -66,6 +66,14 @@ describe('ledger', () => {
     expect(text).not.toContain('Witness')
   })
 
+  test('a bundle of a span of time holds that span alone', async () => {
+    const out = at('span.jsonl')
+    await cli('ledger', 'export', '--out', out, '--from', '2020-01-01', '--to', '2020-02-01T00:00:00Z')
+    const report = await runCli(['ledger', 'verify', '--bundle', out, '--vkey', server.owner.ledgerKey, '--json'], server.place.env)
+    expect(report.json).toMatchObject({ ok: true, events: 0 })
+    expect((await server.cli(['ledger', 'export', '--out', out, '--from', 'yesterday', '--json'])).code).toBe(2)
+  })
+
   test('a bundle that is not there: exit 2; one that is no bundle: exit 1', async () => {
     expect((await runCli(['ledger', 'verify', '--bundle', at('nowhere'), '--json'], server.place.env)).code).toBe(2)
     writeFileSync(at('no-bundle'), 'hello\n')

@@ -153,6 +153,19 @@ describe('scopes over departments', () => {
     expect(answer.text).not.toContain('Shore')
   })
 
+  test('a record that is given to somebody else is theirs to see and no longer the giver\'s', async () => {
+    const { body } = await server.call('POST', '/contacts', { fullName: 'Handed Over' }, { token: rep.token })
+    const given = await server.call('POST', '/contacts/bulk', { ids: [body.id], action: 'assign', patch: { ownerId: other.id } })
+    expect(given.body).toMatchObject({ done: 1, failed: [] })
+    expect((await server.call('GET', `/contacts/${body.id}`, undefined, { token: other.token })).body.fullName).toBe('Handed Over')
+    expectProblem(await server.call('GET', `/contacts/${body.id}`, undefined, { token: rep.token }), 404, 'not-found')
+    const why = await server.call('GET', `/contacts/${body.id}/why?user=${rep.id}`)
+    expect(why.body.rules.some((r: Json) => r.holds)).toBe(false)
+    const undone = await server.call('POST', '/undo', { undoToken: given.body.undoToken })
+    expect(undone.body.done).toBe(1)
+    expect((await server.call('GET', `/contacts/${body.id}`, undefined, { token: rep.token })).status).toBe(200)
+  })
+
   test('a rep reaches no administration', async () => {
     for (const [method, path, body] of [['POST', '/users', { email: 'x@example.com', name: 'x', roles: ['administrator'], password: 'a fine pass phrase for colleagues' }], ['POST', '/departments', { name: 'x' }], ['GET', '/ledger/checkpoint', undefined], ['GET', '/keys', undefined], ['POST', '/doctor', {}]] as const) {
       expectProblem(await server.call(method, path, body, { token: rep.token }), 403, 'permission-missing')

@@ -194,6 +194,13 @@ describe('contacts', () => {
     }
   })
 
+  test('of two changes to one version at once, one is made and the other is told', async () => {
+    const { id } = await make({ fullName: 'Raced' })
+    const answers = await Promise.all(['a', 'b', 'c'].map((title) => server.call('PATCH', `/contacts/${id}`, { title }, { headers: { 'If-Match': '"1"' } })))
+    expect(answers.map((a) => a.status).toSorted()).toEqual([200, 412, 412])
+    expect((await server.call('GET', `/contacts/${id}`)).body.version).toBe(2)
+  })
+
   test('Idempotency-Key: the same request once, another body 422', async () => {
     const headers = { 'Idempotency-Key': 'once-4711' }
     const first = await server.call('POST', '/contacts', { fullName: 'Only Once' }, { headers })

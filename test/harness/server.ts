@@ -16,7 +16,6 @@ export interface Answer {
 }
 
 /** JSON as it came over the wire; a test looks into it freely and fails where the shape is not the contract's. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Json = ReturnType<typeof JSON.parse>
 
 export interface InitDocument {
