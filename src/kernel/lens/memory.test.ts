@@ -82,7 +82,9 @@ describe('the settings', () => {
   test('are the strict ones, and cannot be changed or got around', async () => {
     const create = vi.spyOn(DuckDBInstance, 'create')
     lens = await openLens({ tables: [contacts], memoryLimitMb: 64 })
-    const connection = await (await (create.mock.results[0]?.value as Promise<DuckDBInstance>)).connect() // the instance openLens made
+    const made: unknown = await create.mock.results[0]?.value
+    if (!(made instanceof DuckDBInstance)) throw new Error('openLens made no instance')
+    const connection = await made.connect()
     const settings = new Map((await connection.runAndReadAll('SELECT name, value FROM duckdb_settings()')).getRows().map(([name, value]) => [String(name), String(value)]))
     expect(settings.get('temp_directory')).toBe('')
     expect(settings.get('memory_limit')).toBe('61.0 MiB')

@@ -1,4 +1,4 @@
-import { pinyin } from 'pinyin-pro'
+import { pinyin, polyphonic } from 'pinyin-pro'
 import { isAscii, normalise } from './text.ts'
 
 /** How a name sounds. All in lower-case ASCII without tones or spaces; ü is written v, with u and yu among `fulls`. */
@@ -22,7 +22,7 @@ const MAX_READINGS = 4
 const LONGEST_NAME = 4
 
 /** Characters of given names that are honestly read in two ways, so both must find the person. Toneless. */
-const ALSO: Readonly<Record<string, string>> = { 乐: 'yue', 茜: 'xi', 晟: 'cheng', 曾: 'zeng', 覃: 'tan', 朝: 'zhao', 长: 'zhang', 行: 'hang', 都: 'du', 单: 'shan', 重: 'zhong' }
+const ALSO: ReadonlyMap<string, string> = new Map(Object.entries({ 乐: 'yue', 茜: 'xi', 晟: 'cheng', 曾: 'zeng', 覃: 'tan', 朝: 'zhao', 长: 'zhang', 行: 'hang', 都: 'du', 单: 'shan', 重: 'zhong' }))
 /** First characters of compound surnames that change their reading although the character alone does not. */
 const COMPOUND = '万尉长子句'
 /** Where the library's surname table is wrong, or knows only the simplified character. */
@@ -37,37 +37,68 @@ const oddSurnames = new Map<string, boolean>()
 function isOddSurname(character: string): boolean {
   let odd = oddSurnames.get(character)
   if (odd === undefined) {
-    odd = COMPOUND.includes(character) || SURNAME_HEADS.has(character) || read(character, 'head')[0] !== read(character, 'off')[0]
+    odd = COMPOUND.includes(character) || SURNAME_HEADS.has(character) || ask(character, 'head')[0] !== ask(character, 'off')[0]
     oddSurnames.set(character, odd)
   }
   return odd
 }
 
-function read(han: string, surname: 'head' | 'off'): string[] {
+function ask(han: string, surname: 'head' | 'off'): string[] {
   return pinyin(han, { type: 'array', toneType: 'none', surname, v: true })
+}
+
+/** The syllable of a character that has one reading whatever stands beside it, tones aside; null for the others. Filled as characters turn up. */
+const only = new Map<string, string | null>()
+
+function onlyReading(character: string): string | null {
+  let syllable = only.get(character)
+  if (syllable === undefined) {
+    const readings = new Set(polyphonic(character, { type: 'array', toneType: 'none' })[0])
+    syllable = readings.size === 1 ? (ask(character, 'off')[0] ?? null) : null
+    only.set(character, syllable)
+  }
+  return syllable
+}
+
+/** The syllables of a run. Most names need no dictionary of words, which is five times dearer. */
+function read(characters: readonly string[]): string[] {
+  const syllables: string[] = []
+  for (const character of characters) {
+    const syllable = onlyReading(character)
+    if (syllable === null) return ask(characters.join(''), 'off')
+    syllables.push(syllable)
+  }
+  return syllables
 }
 
 /** The readings of a run of Chinese characters, the best first; each is a list of syllables. */
 function readingsOf(han: string): string[][] {
   const characters = [...han]
-  if (characters.length > LONGEST_NAME || !isOddSurname(characters[0] ?? '')) return variants(characters, [read(han, 'off')])
+  const asWords = read(characters)
+  if (characters.length > LONGEST_NAME) return [asWords]
+  const [first = ''] = characters
+  // A surname with one reading cannot be mistaken for the beginning of a word.
+  if (!isOddSurname(first) && onlyReading(first) !== null) return variants(characters, [asWords])
   const fixed = SURNAMES[han.slice(0, 2)] ?? SURNAMES[han.slice(0, 1)]
-  const asName = fixed ? [...fixed, ...read(han.slice(fixed.length), 'off')] : read(han, 'head')
-  return variants(characters, [asName, read(han, 'off')])
+  const asName = fixed ? [...fixed, ...read(characters.slice(fixed.length))] : ask(han, 'head')
+  // Four characters that begin with no odd surname are more often a firm (重庆银行) than a person.
+  return variants(characters, characters.length < LONGEST_NAME || isOddSurname(first) ? [asName, asWords] : [asWords, asName])
 }
 
 /** Adds the second readings of ambiguous characters and the other spellings of ü, up to a few. */
 function variants(characters: readonly string[], readings: string[][]): string[][] {
-  const out = readings.slice()
-  for (const [at, character] of characters.entries()) {
-    const syllable = readings[0]?.[at] ?? ''
-    const others = [ALSO[character], ...umlauts(syllable)]
-    for (const other of others) {
-      if (other === undefined || other === syllable) continue
-      for (const reading of out.slice(0, 2)) out.push(reading.with(at, other))
-    }
+  const best = readings[0] ?? []
+  for (let at = 0; at < best.length; at++) {
+    const syllable = best[at] ?? ''
+    const also = ALSO.get(characters[at] ?? '')
+    if (also !== undefined && also !== syllable) addVariant(readings, at, also)
+    if (syllable.includes('v')) for (const spelling of umlauts(syllable)) addVariant(readings, at, spelling)
   }
-  return out
+  return readings
+}
+
+function addVariant(readings: string[][], at: number, syllable: string): void {
+  for (const reading of readings.slice(0, 2)) readings.push(reading.with(at, syllable))
 }
 
 function umlauts(syllable: string): string[] {
@@ -76,7 +107,7 @@ function umlauts(syllable: string): string[] {
   return [syllable.replace('v', 'u'), ...(vowel === syllable.length - 1 ? [syllable.replace('v', 'yu')] : [])]
 }
 
-/** Reads a name or any other text. Takes 1–4 µs; holds on to no text, only to which single characters are odd surnames. */
+/** Reads a name or any other text. Holds on to no text, only to what it learnt of single characters. */
 export function pinyinOf(name: string): Pinyin {
   const text = normalise(name)
   if (isAscii(text)) return latin('', text)
@@ -115,10 +146,15 @@ function compose(readings: readonly string[][], text: string): Pinyin {
   const allInitials: string[] = []
   let sort = ''
   for (const reading of readings) {
-    const syllables = reading.filter((syllable) => syllable !== '' && isAscii(syllable))
-    if (sort === '') sort = syllables.join(' ')
-    const full = syllables.join('')
-    const initials = syllables.map((syllable) => syllable[0]).join('')
+    let [full, initials, apart] = ['', '', '']
+    for (const syllable of reading) {
+      // A character nobody knows a reading of comes back as itself.
+      if (syllable === '' || !isAscii(syllable)) continue
+      full += syllable
+      initials += syllable[0]
+      apart += apart === '' ? syllable : ` ${syllable}`
+    }
+    if (sort === '') sort = apart
     if (full !== '' && fulls.length < MAX_READINGS && !fulls.includes(full)) fulls.push(full)
     if (initials !== '' && allInitials.length < MAX_READINGS && !allInitials.includes(initials)) allInitials.push(initials)
   }

@@ -4,14 +4,15 @@ export const VALUE_MARK = '\x1f'
 const ASCII = /^[\x00-\x7f]*$/
 const HIDDEN = /[\u200b-\u200f\u2060\ufeff\u00ad]/g
 const BLANK = /[\s\p{Cc}]+/gu
-const PLAIN = /^[!-@[-~]+(?: [!-@[-~]+)*$/
+// Unified ideographs are their own NFKC form; the compatibility ones (U+F900 on) are not.
+const PLAIN = /^[!-@[-~\u3400-\u4dbf\u4e00-\u9fff]+(?: [!-@[-~\u3400-\u4dbf\u4e00-\u9fff]+)*$/
 
 /**
  * The form in which the lens keeps and compares text: NFKC (so full-width becomes half-width), lower case, no control or zero-width
  * characters, single spaces, no space at either end. Idempotent; '' for text with nothing visible in it.
  */
 export function normalise(text: string): string {
-  // Most stored values are already plain lower-case ASCII, and NFKC costs ten times this test.
+  // Most values are lower-case ASCII and Chinese characters already, and NFKC costs ten times this test.
   if (PLAIN.test(text)) return text
   const folded = ASCII.test(text) ? text.toLowerCase() : fold(text)
   return folded.replace(BLANK, ' ').trim()
