@@ -23,7 +23,7 @@ import { Contact, contactsModule, contactSlice } from './modules/contacts/index.
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
-import { createAuthenticator, explain, identityModule, peopleSource, placeOf, purgeSessions, type IdentityDeps } from './modules/identity/index.ts'
+import { createAuthenticator, explain, identityModule, peopleSource, placeOf, purgeSessions, setUpModule, SetUpPage, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
 import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
@@ -56,6 +56,7 @@ interface Parts {
   ledger: Ledger
   lens: Lens
   identity: IdentityDeps
+  setUp: SetUpPage
   records: RecordsDeps
   slices: { company: Slice; contact: Slice }
   customFields: CustomFields
@@ -74,6 +75,7 @@ function modulesOf(p: Parts): Module[] {
   return [
     systemModule({ version: VERSION, lens: p.lens, ledger: p.ledger, authenticator: p.authenticator, databaseUp: async () => p.db.query('SELECT 1').then(() => true, () => false), describe: p.describe }),
     identityModule(p.identity),
+    setUpModule({ page: p.setUp, status: () => statusOf(p) }),
     accessModule({ vault: p.vault, ledger: p.ledger, registry, people: peopleSource(p.identity) }),
     contactsModule(p.records, p.slices.contact),
     companiesModule(p.records, p.slices.company),
@@ -85,6 +87,14 @@ function modulesOf(p: Parts): Module[] {
     doctorModule({ config: p.config, vault: p.vault, sql: p.db, ledger: p.ledger, entities: ENTITIES, migrations: p.migrations }),
     { name: 'records', routes: [undoRoute(p.records)] },
   ]
+}
+
+/** What the status page shows to anybody who reaches it: nothing of people, nothing of records. */
+async function statusOf({ config, db, vault, lens, ledger }: Parts): Promise<StatusFacts> {
+  const up = await db.query('SELECT 1').then(() => true, () => false)
+  const { size, alarm } = ledger.status()
+  const posture = keyPosture(config, vault.instanceId, vault.status().custodians)
+  return { status: !up || alarm !== null ? 'failed' : lens.status().complete ? 'ready' : 'warming', version: VERSION, ledgerSize: size, posture }
 }
 
 interface Mounted {
@@ -119,7 +129,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = { company: companySlice(), contact: contactSlice(() => 'US') }
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), records: absent(), customFields: new CustomFields(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -144,6 +154,9 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   await late.handles.refresh()
   const home = new HomeCountry(identity)
   await home.refresh()
+  const setUp = new SetUpPage(identity, vault, async () => {
+    await Promise.all([home.refresh(), late.handles?.refresh()])
+  })
   const customFields = new CustomFields()
   await customFields.load(db, vault)
   const country = (): CountryCode => home.get()
@@ -156,7 +169,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id) => actorOf(identity, id) })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }
@@ -227,7 +240,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     await runs.start()
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)
-    const setupUrl = null
+    const setupUrl = await opened.parts.setUp.url(url)
     const server = { event: 'ready' as const, url, pid: process.pid, caFile: tls.caFile, caSha256: tls.caSha256, setupUrl }
     writeServerJson(config.home, server)
     undo.push(() => removeServerJson(config.home))
