@@ -41,6 +41,7 @@ export class Committer {
   readonly #waiting: Waiting[] = []
   #unlinked: string[] = []
   #unlinkedSince = 0
+  readonly #linkWaiters: (() => void)[] = []
   #linkTimer: NodeJS.Timeout | undefined
   #connection: DedicatedConnection | undefined
   #running: Promise<void> | undefined
@@ -68,36 +69,36 @@ export class Committer {
   /** Events that another transaction committed: named in the chain with the next batch, or within a quarter of a second. */
   link(ids: readonly string[]): void {
     if (this.#unlinked.length === 0) this.#unlinkedSince = performance.now()
-    this.#unlinked.push(...ids)
+    for (const id of ids) this.#unlinked.push(id)
     if (this.#unlinked.length >= LINK_AT_COUNT) this.#start()
     else this.#linkTimer ??= setTimeout(() => this.#start(), LINK_AT_MS)
   }
 
-  /** Resolves when every committed event this node knows of is named in its chain, or could not be now. */
+  /** Resolves when every event committed before the call is named in this node's chain, or could not be now. */
   async flushLinks(): Promise<void> {
-    while (this.#running) await this.#running
-    if (this.#unlinked.length === 0) return
-    this.#running = this.#work(true).finally(() => this.#next())
-    await this.#running
+    if (this.#unlinked.length === 0 && !this.#running) return
+    await new Promise<void>((resolve) => {
+      this.#linkWaiters.push(resolve)
+      this.#start()
+    })
   }
 
   /** Makes everything durable that waits, then ends the connection. */
   async close(): Promise<void> {
     this.#closed = true
     await this.flushLinks()
+    while (this.#running) await this.#running
     clearTimeout(this.#linkTimer)
     await this.#connection?.end().catch(() => undefined)
   }
 
   #start(): void {
     this.#running ??= new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => this.#work(this.#linkDue(0)))
-      .finally(() => this.#next())
-  }
-
-  #next(): void {
-    this.#running = undefined
-    if (this.#waiting.length > 0) this.#start()
+      .then(() => this.#work())
+      .finally(() => {
+        this.#running = undefined
+        if (this.#waiting.length > 0 || this.#linkWaiters.length > 0) this.#start()
+      })
   }
 
   #linkDue(coming: number): boolean {
@@ -105,23 +106,30 @@ export class Committer {
     return count + coming >= LINK_AT_COUNT || (count > 0 && performance.now() - this.#unlinkedSince >= LINK_AT_MS - 1)
   }
 
-  async #work(linkNow: boolean): Promise<void> {
-    while (this.#waiting.length > 0 || (linkNow && this.#unlinked.length > 0)) {
+  /** One batch after the other until nothing waits. A link goes with a batch when one is due, and alone when nobody is there to go with. */
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0 || (this.#unlinked.length > 0 && (this.#linkWaiters.length > 0 || this.#linkDue(0)))) {
       const batch = this.#waiting.splice(0, BATCH)
-      const linking = linkNow || this.#linkDue(batch.length)
+      const askers = this.#linkWaiters.splice(0)
+      const linking = askers.length > 0 || this.#linkDue(batch.length)
       const old = linking ? this.#unlinked.splice(0, MOST_LINKED) : []
+      let failed = false
       try {
         await this.#commit(batch, linking ? [...old, ...batch.map((w) => w.event.id)] : null)
         this.#settle(batch, linking)
+        if (this.#unlinked.length > 0) this.#linkWaiters.push(...askers.splice(0))
       } catch (error) {
+        failed = true
         this.#unlinked = [...old, ...this.#unlinked]
+        this.#unlinkedSince = performance.now()
         this.#options.trouble('ledger-unavailable', error)
         for (const w of batch) w.reject(unavailable(error))
-        // Nothing waits for a link: it goes with the next batch, or when the timer comes round again.
-        linkNow = false
       }
-      linkNow = linkNow && this.#unlinked.length > 0
+      for (const asker of askers) asker()
+      // Nobody waits for a link alone: it is tried again with the next batch or when the timer comes round.
+      if (failed && batch.length === 0) break
     }
+    for (const asker of this.#linkWaiters.splice(0)) asker()
     this.#armLinkTimer()
   }
 

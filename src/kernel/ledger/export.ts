@@ -78,6 +78,17 @@ async function page(sql: Sql, from: number, end: number, payloads: boolean): Pro
   })
 }
 
+/** Waits while the reader is slow; rejects when it has gone, or the export would wait for it for ever. */
 async function write(out: NodeJS.WritableStream, text: string): Promise<void> {
-  if (!out.write(text)) await once(out, 'drain')
+  if (out.write(text)) return
+  const done = new AbortController()
+  const gone = once(out, 'close', { signal: done.signal }).then(() => {
+    throw new Error('the reader of the export has gone')
+  })
+  gone.catch(() => undefined)
+  try {
+    await Promise.race([once(out, 'drain', { signal: done.signal }), gone])
+  } finally {
+    done.abort()
+  }
 }

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestInstance, LedgerLab, until, type Instance } from '../../../test/harness/ledger.ts'
 import { asSuperuser } from '../../../test/harness/postgres.ts'
@@ -226,6 +227,43 @@ describe('when the database does not answer', () => {
     expect(ledger.status().size).toBe(12_000 - refused.length)
   })
 
+  it('closing ends although links cannot be written', async () => {
+    const other = await lab.open({ nodeId: uuidv7(), patienceMs: 100 })
+    const ids = await lab.database.db.tx((tx) => other.recordMany(tx, Array.from({ length: 200 }, (_, i) => lab.event(i))))
+    await lab.tamper('ALTER TABLE ledger_link RENAME TO elsewhere')
+    other.committed(ids)
+    await expect(other.append(lab.event(0))).rejects.toMatchObject({ code: 'ledger-unavailable' })
+    await other.close()
+    await lab.tamper('ALTER TABLE elsewhere RENAME TO ledger_link')
+  })
+
+  it('a trigger that swallows events makes reading fail, not silent', async () => {
+    await lab.tamper(
+      'CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+      'CREATE TRIGGER swallow BEFORE INSERT ON ledger_event FOR EACH ROW EXECUTE FUNCTION swallow()',
+    )
+    const other = await lab.open({ nodeId: uuidv7(), patienceMs: 200 })
+    await expect(other.append(lab.event(0))).rejects.toMatchObject({ code: 'ledger-unavailable' })
+    await expect(lab.database.db.tx((tx) => other.record(tx, lab.event(0)))).rejects.toMatchObject({ code: 'ledger-unavailable' })
+  })
+
+  it('verifying while others write finds nothing wrong', async () => {
+    let writing = true
+    const writers = Array.from({ length: 4 }, async (_, i) => {
+      while (writing) await ledger.append(lab.event(i))
+    })
+    for (let i = 0; i < 4; i++) expect(await ledger.verify({})).toMatchObject({ ok: true })
+    writing = false
+    await Promise.all(writers)
+  })
+
+  it('an export whose reader goes away ends', async () => {
+    await lab.fill(ledger, 3_000)
+    const out = new PassThrough({ highWaterMark: 1 })
+    setTimeout(() => out.destroy(), 50)
+    await expect(ledger.exportBundle(out, {})).rejects.toThrow()
+  })
+
   it('closing makes everything durable that was taken, then takes no more', async () => {
     const appended = Array.from({ length: 200 }, (_, i) => ledger.append(lab.event(i)))
     await ledger.close()
@@ -244,7 +282,7 @@ describe('several nodes', () => {
     expect(second.status().leading).toBe(false)
     await Promise.all(Array.from({ length: 30 }, (_, i) => (i % 2 ? ledger : second).append(lab.event(i))))
     await until(async () => (await ledger.tail(0, 100)).length === 30)
-    await until(() => second.status().unsequencedSeconds === 0)
+    await until(() => second.status().unsequencedSeconds === 0 && second.status().size === 30)
     await ledger.close()
     await until(() => second.status().leading)
     await lab.fill(second, 5)

@@ -47,7 +47,12 @@ const MOST_RECORDED = 100_000
 /** Opens the ledger: connects, takes up this node's chain, and competes for the sequencer's lease. Throws Problem database-unavailable. */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const ledger = new OpenedLedger(options)
-  await ledger.open()
+  try {
+    await ledger.open()
+  } catch (error) {
+    await ledger.close()
+    throw error
+  }
   return ledger
 }
 
@@ -164,7 +169,7 @@ class OpenedLedger implements Ledger {
   status(): LedgerStatus {
     return {
       size: this.#sequencer.size,
-      checkpointAt: this.#sequencer.signed?.at ?? null,
+      checkpointAt: this.#sequencer.checkpointAt,
       unsequencedSeconds: Math.round(this.#pending.oldestSeconds() * 10) / 10,
       alarm: this.#alarms.current,
       leading: this.#sequencer.leading,
@@ -182,6 +187,7 @@ class OpenedLedger implements Ledger {
   async #head(fresh: boolean): Promise<SignedHead> {
     if (fresh) await this.#sequencer.flush(true)
     const head = (this.#sequencer.leading ? this.#sequencer.signed : null) ?? (await latestSigned(this.#o.db, this.#key))
+    if (!head && !fresh) return this.#head(true)
     if (!head) throw new Problem('ledger-unavailable', { cause: new Error('no signed checkpoint yet') })
     return head
   }

@@ -52,6 +52,7 @@ export class Sequencer {
   #frontier = new Frontier()
   #signed: SignedHead | null = null
   #signedAt = -Infinity
+  #seen: { size: number; at: string | null } = { size: 0, at: null }
   #epoch: number | null = null
   #wake: (() => void) | undefined
   #asked: { resolve: () => void; sign: boolean }[] = []
@@ -89,8 +90,13 @@ export class Sequencer {
     return this.#epoch !== null
   }
 
+  /** Leaves: of our own tree, or, while another node leads, as last seen. */
   get size(): number {
-    return this.#frontier.size
+    return this.leading ? this.#frontier.size : Math.max(this.#frontier.size, this.#seen.size)
+  }
+
+  get checkpointAt(): string | null {
+    return (this.leading ? this.#signed?.at : (this.#seen.at ?? this.#signed?.at)) ?? null
   }
 
   get signed(): SignedHead | null {
@@ -128,7 +134,7 @@ export class Sequencer {
     let epoch = await takeLease(connection, nodeId, clock())
     while (epoch === null && !this.#stopping) {
       this.#decided.resolve()
-      await pending.forgetSequenced(connection)
+      await this.#follow(connection)
       this.#o.alarms.lateness(pending.oldestSeconds())
       await this.#pause(this.#pace.retry)
       epoch = await takeLease(connection, nodeId, clock())
@@ -143,6 +149,12 @@ export class Sequencer {
     this.#decided.resolve()
     this.#o.log.info({ component: 'ledger', event: 'sequencer-leads', epoch, size: this.#frontier.size }, 'sequencing')
     await this.#lead(connection, epoch)
+  }
+
+  async #follow(connection: DedicatedConnection): Promise<void> {
+    await this.#o.pending.forgetSequenced(connection)
+    const [row] = await connection.query<{ last: number | null }>('SELECT max(n) AS last FROM public.ledger_leaf')
+    this.#seen = { size: (row?.last ?? -1) + 1, at: (await latestSigned(connection, this.#o.key))?.at ?? null }
   }
 
   async #load(connection: DedicatedConnection): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { Problem } from '../base/index.ts'
 import type { Sql } from '../db/types.ts'
 import type { EventRow, PreparedEvent } from './envelope.ts'
 
@@ -58,7 +59,7 @@ export interface Link {
   chain: Buffer
 }
 
-/** Inserts events, and the link that names them, in one statement: one commit, and no moment in which one is there without the other. */
+/** Inserts events, and the link that names them, in one statement: one commit, and no moment in which one is there without the other. Throws Problem ledger-unavailable when fewer were stored than given. */
 export async function insertEvents(sql: Sql, events: readonly PreparedEvent[], link: Link | null = null): Promise<void> {
   if (events.length === 0) {
     if (link) await sql.query('INSERT INTO public.ledger_link (node, seq, ids, chain) VALUES ($1, $2, $3, $4)', [link.node, link.seq, link.ids, link.chain])
@@ -67,14 +68,16 @@ export async function insertEvents(sql: Sql, events: readonly PreparedEvent[], l
   const rows = events.map(values)
   const few = rows.length <= FEW
   const params: unknown[] = few ? rows.flat() : TYPES.map((_, column) => rows.map((r) => r[column]))
-  const text = few ? listed[rows.length]! : unnested
-  if (!link) {
-    await sql.query(text, params)
-    return
-  }
+  const text = `${few ? listed[rows.length]! : unnested} RETURNING true AS stored`
+  const stored = link ? await withLink(sql, text, params, link) : await sql.query(text, params)
+  // A trigger somebody planted can swallow rows and report success; what is not stored must not be shown.
+  if (stored.length !== events.length) throw new Problem('ledger-unavailable', { cause: new Error('events were not stored') })
+}
+
+async function withLink(sql: Sql, text: string, params: readonly unknown[], link: Link): Promise<object[]> {
   const at = params.length
   const head = `WITH link AS (INSERT INTO public.ledger_link (node, seq, ids, chain) VALUES ($${at + 1}::uuid, $${at + 2}::bigint, $${at + 3}::bytea, $${at + 4}::bytea))`
-  await sql.query(`${head} ${text}`, [...params, link.node, link.seq, link.ids, link.chain])
+  return sql.query(`${head} ${text}`, [...params, link.node, link.seq, link.ids, link.chain])
 }
 
 /** Which of these events are in the database. */
@@ -88,13 +91,13 @@ export async function eventsById(sql: Sql, ids: readonly string[]): Promise<Even
   return rows.map(toEvent)
 }
 
-/** Events after `cursor` (an id; null: from the first) that have no leaf, in the order of their ids. Both sides of the anti-join begin there: without the second bound every look would walk the index of all leaves. */
-export async function eventsWithoutLeaf(sql: Sql, cursor: string | null, limit: number): Promise<EventRow[]> {
+/** Events after `cursor` and before `below` (ids; null: no bound) that have no leaf, in the order of their ids. Both sides of the anti-join begin there: without the second bound every look would walk the index of all leaves. */
+export async function eventsWithoutLeaf(sql: Sql, cursor: string | null, limit: number, below: string | null = null): Promise<EventRow[]> {
   const rows = await sql.query<StoredEvent>(
     `SELECT ${ENVELOPE_COLUMNS} FROM public.ledger_event e
-     WHERE ($1::uuid IS NULL OR e.id > $1::uuid)
+     WHERE ($1::uuid IS NULL OR e.id > $1::uuid) AND ($3::uuid IS NULL OR e.id < $3::uuid)
        AND NOT EXISTS (SELECT FROM public.ledger_leaf l WHERE l.event_id = e.id AND ($1::uuid IS NULL OR l.event_id > $1::uuid)) ORDER BY e.id LIMIT $2`,
-    [cursor, limit],
+    [cursor, limit, below],
   )
   return rows.map(toEvent)
 }

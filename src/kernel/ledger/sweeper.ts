@@ -17,6 +17,7 @@ interface SweeperOptions {
 }
 
 const PAGE = 1_000
+const DAY_MS = 86_400_000
 /** Looked through every second, ten seconds, minute and hour: most late commits are late by little, and a wide look costs in proportion. */
 const WINDOWS = [
   { everyMs: 0, backMs: 5_000 },
@@ -42,7 +43,7 @@ export class Sweeper {
   /** All events of all time, and where every node's chain stands. At the start of a lease. */
   async everything(): Promise<void> {
     await this.#links()
-    await this.#after(null)
+    await this.#between(null, null)
     this.#last.fill(performance.now())
   }
 
@@ -57,14 +58,16 @@ export class Sweeper {
     })
     const from = firstId(this.#o.clock() - backMs)
     const dropped = this.#o.pending.dropped()
-    await this.#after(dropped !== null && dropped <= from ? before(dropped) : from)
+    // Bounded above too: a million forged ids of the far future would otherwise be read again every second.
+    const until = firstId(this.#o.clock() + DAY_MS)
+    await this.#between(dropped !== null && dropped <= from ? before(dropped) : from, dropped === null ? until : null)
   }
 
-  async #after(from: string | null): Promise<void> {
+  async #between(from: string | null, until: string | null): Promise<void> {
     const { sql, vault, pending, alarms } = this.#o
     let cursor = from
     for (;;) {
-      const rows = await eventsWithoutLeaf(sql, cursor, PAGE)
+      const rows = await eventsWithoutLeaf(sql, cursor, PAGE, until)
       for (const row of rows) {
         cursor = row.id
         if (pending.has(row.id) || alarms.knows('event-forged', row.id)) continue
