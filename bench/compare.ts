@@ -1,12 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { onStopSignal } from '../src/kernel/base/index.ts'
 import { openDb, type Db } from '../src/kernel/db/index.ts'
 import { openBare, type Bare, type Peer } from './bare/index.ts'
+import { BenchFailure } from './failure.ts'
 import { diskFigures, memoryFigures } from './figures.ts'
 import { guardDatabase, guardFlushes, guardGate, guardKeyStore, guardLedger, guardPadding, makeRep, walFlushes } from './guards.ts'
 import { fsyncTimes, load, refuseMemoryFolder, rssOf } from './machine.ts'
 import type { Options } from './options.ts'
-import { LoadGenerator, runRounds, type OperationResult, type Sent, type Server, type Side } from './rounds.ts'
+import { LoadGenerator, runRounds, watchSpan, type OperationResult, type Sent, type Server, type Side, type Span } from './rounds.ts'
 import { writeIds, writeRows } from './samples.ts'
 import { REQUESTS_PER_MINUTE, Sealed, type Warmth } from './sealed/index.ts'
 import { importRow, resultRow, type Figure, type ResultRow } from './table.ts'
@@ -22,6 +24,7 @@ interface Sides {
   servers: Record<Side, Server>
   ids: readonly string[]
   imported: Record<Side, number>
+  importSpan: Span
   warmth: Warmth
   emptyBytes: number
 }
@@ -39,24 +42,37 @@ export async function compare(options: Options, folder: string, tell: Tell): Pro
   const files = { csv: join(folder, 'contacts.csv'), samples: join(folder, 'samples.json') }
   tell(`writing ${options.rows} rows`)
   await writeRows(options.rows, files.csv, files.samples)
-  const undo: (() => Promise<unknown> | void)[] = []
-  try {
+  const undo: Undo = []
+  const run = async (): Promise<Comparison> => {
     const sides = await openSides(options, folder, files.csv, tell, undo)
     const generator = new LoadGenerator(files.samples)
     undo.push(() => generator.close())
-    return await measure(options, folder, sides, generator, tell)
+    return measure(options, folder, sides, generator, tell)
+  }
+  try {
+    return await Promise.race([run(), stopped()])
   } finally {
-    for (const step of undo.reverse()) await step()
+    // One that fails must not leave the others' servers running.
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch((error: unknown) => tell(`while ending: ${String(error)}`))
   }
 }
 
-async function openSides(options: Options, folder: string, csv: string, tell: Tell, undo: (() => Promise<unknown> | void)[]): Promise<Sides> {
+type Undo = (() => Promise<unknown> | void)[]
+
+/** Ctrl-C ends the run, and the servers with it. */
+function stopped(): Promise<never> {
+  return new Promise((_resolve, reject) => onStopSignal(() => reject(new BenchFailure('stopped before it was done.'))))
+}
+
+async function openSides(options: Options, folder: string, csv: string, tell: Tell, undo: Undo): Promise<Sides> {
   tell('setting up the sealed server')
   const sealed = await Sealed.open(join(folder, 'sealed'), { profileFolder: options.profile ?? undefined })
   undo.push(() => sealed.stop())
   const emptyBytes = rssOf(sealed.server.pid)
   tell('importing through its API')
+  const watch = watchSpan('import', sealed.server.pid)
   const sealedRate = await sealed.importCsv(csv, options.rows)
+  const importSpan = watch(options.rows)
   await sealed.settle()
   tell('starting it anew to time the lens')
   const warmth = await sealed.restart()
@@ -67,7 +83,7 @@ async function openSides(options: Options, folder: string, csv: string, tell: Te
   undo.push(() => bareSuperuser.close())
   const ids = await sealed.contactIds()
   const imported = { bare: bare.bare.importRowsPerSecond, audit: bare.audit.importRowsPerSecond, sealed: sealedRate }
-  return { sealed, bare, bareSuperuser, servers: await serversOf(folder, sealed, bare, ids), ids, imported, warmth, emptyBytes }
+  return { sealed, bare, bareSuperuser, servers: await serversOf(folder, sealed, bare, ids), ids, imported, importSpan, warmth, emptyBytes }
 }
 
 async function serversOf(folder: string, sealed: Sealed, bare: Bare, ids: readonly string[]): Promise<Sides['servers']> {
@@ -97,12 +113,13 @@ async function measure(options: Options, folder: string, sides: Sides, generator
   const disk = await diskFigures(sealed, bareSuperuser, bare.bare.trigrams)
   const fsync = fsyncTimes(folder)
   const before = { ledger: await sealed.ledgerSize(), sealed: await walFlushes(sealed.superuser), bare: await walFlushes(bareSuperuser) }
-  const { results, sent } = await runRounds({ ...options, servers: sides.servers }, generator, tell)
+  const { results, sent, spans } = await runRounds({ ...options, servers: sides.servers }, generator, tell)
+  if (options.profile) writeFileSync(join(options.profile, 'windows.json'), JSON.stringify([sides.importSpan, ...spans]))
   const after = rssOf(sealed.server.pid)
   tell('checking that nothing was off')
   await guardLedger(sealed, before.ledger, sumOf(sent, (s) => s.side === 'sealed'))
-  guardFlushes('the sealed server', (await walFlushes(sealed.superuser)) - before.sealed, sumOf(sent, (s) => s.side === 'sealed' && s.concurrency === 1))
-  guardFlushes('the bare servers', (await walFlushes(bareSuperuser)) - before.bare, sumOf(sent, (s) => s.concurrency === 1 && (s.side === 'audit' || (s.side === 'bare' && isWrite(s.operation)))))
+  await guardFlushes('the sealed server', sealed.superuser, before.sealed, sumOf(sent, (s) => s.side === 'sealed' && s.concurrency === 1))
+  await guardFlushes('the bare servers', bareSuperuser, before.bare, sumOf(sent, (s) => s.concurrency === 1 && (s.side === 'audit' || (s.side === 'bare' && isWrite(s.operation)))))
   await guardPadding(sealed.superuser)
   await guardGate(sealed, rep, someId)
   return { results: rowsOf(options, sides, results), figures: [...figuresOf(sides, fsync), ...disk, ...memoryFigures({ empty: sides.emptyBytes, warm: sides.warmth.rssBytes, after })] }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { BenchFailure } from './failure.ts'
@@ -69,7 +69,16 @@ const TICKS_PER_SECOND = 100
 
 /** Seconds of processor time all threads of a process have used (Linux, proc_pid_stat(5)). */
 export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return secondsIn(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
+
+/** The same for each of its threads, by number and name. */
+export function threadSecondsOf(pid: number): Map<string, number> {
+  const stats = readdirSync(`/proc/${pid}/task`).map((tid) => readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8'))
+  return new Map(stats.map((stat) => [stat.slice(0, stat.lastIndexOf(')') + 1), secondsIn(stat)]))
+}
+
+function secondsIn(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }

@@ -31,11 +31,14 @@
  *     and companies with indexes, once with and once without its trigram index, which the sealed side has no counterpart of on disk.
  *
  * Options: --seconds and --rounds (windows), --concurrency 1,16, --only "get,create", --folder DIR (where homes lie; a disk),
- * --keep (leave them), --parts (figures of single rooms as well), --profile DIR (cpu profile of the sealed server).
+ * --keep (leave them), --parts (figures of single rooms as well), --profile DIR (cpu profiles of the sealed
+ * server; node bench/profile.ts DIR reads them).
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { Refusal } from '../src/kernel/base/index.ts'
 import { BenchFailure } from './failure.ts'
+import { keepFolder, makeFolder } from './folder.ts'
 import { commitOf, machine } from './machine.ts'
 import { readOptions, USAGE, type Options } from './options.ts'
 import { partFigures } from './parts.ts'
@@ -44,14 +47,9 @@ import { tableOf } from './table.ts'
 
 const root = join(import.meta.dirname, '..')
 
-function makeFolder(options: Options): string {
-  const parent = options.folder ? resolve(options.folder) : join(root, '.cache')
-  mkdirSync(parent, { recursive: true })
-  return mkdtempSync(join(parent, 'bench-'))
-}
-
 async function bench(options: Options): Promise<void> {
-  const folder = makeFolder(options)
+  if (options.profile) mkdirSync(options.profile, { recursive: true })
+  const folder = await makeFolder(options.folder ? resolve(options.folder) : join(root, '.cache'))
   try {
     const { results, figures } = await compare(options, folder, (line) => process.stderr.write(`bench: ${line}\n`))
     const all = options.parts ? [...figures, ...(await partFigures(options.rows))] : figures
@@ -60,8 +58,10 @@ async function bench(options: Options): Promise<void> {
     process.stdout.write(`${tableOf(results, all)}\n\n${cpu}, ${cores} cores, ${memoryGB} GB, ${kernel}, Node ${node}, commit ${about.commit}, durability on\n`)
     if (options.json) writeFileSync(options.json, `${JSON.stringify([...results, about], null, 1)}\n`)
   } finally {
-    if (options.keep) process.stderr.write(`bench: kept in ${folder}\n`)
-    else rmSync(folder, { recursive: true, force: true })
+    if (options.keep) {
+      keepFolder(folder)
+      process.stderr.write(`bench: kept in ${folder}\n`)
+    } else rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -70,7 +70,7 @@ try {
   if (options === 'help') process.stdout.write(`${USAGE}\n`)
   else await bench(options)
 } catch (error) {
-  if (!(error instanceof BenchFailure)) throw error
+  if (!(error instanceof BenchFailure || error instanceof Refusal)) throw error
   process.stderr.write(`bench: ${error.message}\n`)
   process.exitCode = error.exitCode
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BenchFailure } from './failure.ts'
 import type { Measured, Target, Window } from './load.ts'
 import type { OperationName } from './load/operations.ts'
-import { cpuSecondsOf } from './machine.ts'
+import { cpuSecondsOf, threadSecondsOf } from './machine.ts'
 
 export const SIDES = ['bare', 'audit', 'sealed'] as const
 export type Side = (typeof SIDES)[number]
@@ -41,6 +41,22 @@ export interface OperationResult {
 /** All requests that were sent, by side and concurrency; windows before the measured part count too, for the guards. */
 export type Sent = { side: Side; operation: OperationName; concurrency: number; requests: number }[]
 
+/** When the sealed server was under which load, in microseconds of the machine's monotonic clock, for bench/profile.ts. */
+export interface Span {
+  what: string
+  from: number
+  to: number
+  requests: number
+  /** Seconds of processor time by thread. */
+  threads: Record<string, number>
+}
+
+export interface Rounds {
+  results: OperationResult[]
+  sent: Sent
+  spans: Span[]
+}
+
 /** The process that sends the load. */
 export class LoadGenerator {
   readonly #child: ChildProcess
@@ -74,9 +90,8 @@ interface Tally {
 }
 
 /** Measures every operation, the three sides in turn and in another order each round, because the machine's other work drifts. */
-export async function runRounds(plan: Plan, generator: LoadGenerator, tell: (line: string) => void): Promise<{ results: OperationResult[]; sent: Sent }> {
-  const results: OperationResult[] = []
-  const sent: Sent = []
+export async function runRounds(plan: Plan, generator: LoadGenerator, tell: (line: string) => void): Promise<Rounds> {
+  const rounds: Rounds = { results: [], sent: [], spans: [] }
   for (const operation of plan.operations) {
     for (const concurrency of plan.concurrencies) {
       tell(`${operation}, ${concurrency} at a time`)
@@ -84,13 +99,13 @@ export async function runRounds(plan: Plan, generator: LoadGenerator, tell: (lin
       for (let round = 0; round < plan.rounds; round++) {
         for (let turn = 0; turn < SIDES.length; turn++) {
           const side = SIDES[(round + turn) % SIDES.length]!
-          await oneWindow(plan, generator, { side, operation, concurrency, round }, tallies[side], sent)
+          await oneWindow(plan, generator, { side, operation, concurrency, round }, tallies[side], rounds)
         }
       }
-      results.push({ operation, concurrency, sides: { bare: summed(tallies.bare), audit: summed(tallies.audit), sealed: summed(tallies.sealed) } })
+      rounds.results.push({ operation, concurrency, sides: { bare: summed(tallies.bare), audit: summed(tallies.audit), sealed: summed(tallies.sealed) } })
     }
   }
-  return { results, sent }
+  return rounds
 }
 
 interface Which {
@@ -100,10 +115,11 @@ interface Which {
   round: number
 }
 
-async function oneWindow(plan: Plan, generator: LoadGenerator, { side, operation, concurrency, round }: Which, tally: Tally, sent: Sent): Promise<void> {
+async function oneWindow(plan: Plan, generator: LoadGenerator, { side, operation, concurrency, round }: Which, tally: Tally, rounds: Rounds): Promise<void> {
   const server = plan.servers[side]
   await quiet(Object.values(plan.servers).map((s) => s.pid))
   const before = cpuSecondsOf(server.pid)
+  const watch = watchSpan(`${operation} × ${concurrency}`, server.pid)
   // The first round also warms caches and compiler.
   const warmUpSeconds = plan.seconds * (round === 0 ? 0.75 : 0.25)
   const measured = await generator.measure({ target: server, operation, concurrency, warmUpSeconds, seconds: plan.seconds })
@@ -112,8 +128,22 @@ async function oneWindow(plan: Plan, generator: LoadGenerator, { side, operation
   tally.latencies.push(measured.latencies)
   tally.cpuSeconds += cpuSecondsOf(server.pid) - before
   tally.requests += measured.sent
-  sent.push({ side, operation, concurrency, requests: measured.sent })
+  rounds.sent.push({ side, operation, concurrency, requests: measured.sent })
+  const span = watch(measured.sent)
+  if (side === 'sealed') rounds.spans.push(span)
 }
+
+/** Begins a span; what it returns ends it. */
+export function watchSpan(what: string, pid: number): (requests: number) => Span {
+  const from = microseconds()
+  const threads = threadSecondsOf(pid)
+  return (requests) => {
+    const used = [...threadSecondsOf(pid)].map(([name, seconds]): [string, number] => [name, seconds - (threads.get(name) ?? 0)])
+    return { what, from, to: microseconds(), requests, threads: Object.fromEntries(used.filter(([, seconds]) => seconds > 0)) }
+  }
+}
+
+const microseconds = (): number => Number(process.hrtime.bigint() / 1000n)
 
 const fresh = (): Tally => ({ rates: [], latencies: [], cpuSeconds: 0, requests: 0 })
 

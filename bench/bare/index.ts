@@ -35,9 +35,15 @@ export async function openBare(home: string, csvFile: string): Promise<Bare> {
   const opened = openHome(home)
   const cluster = await startEmbedded({ home: opened.path })
   const children: ChildProcess[] = []
-  const bare = await makePeer(cluster, 'bare', csvFile, children)
-  const audit = await makePeer(cluster, 'audit', csvFile, children)
-  return { bare, audit, stop: () => stop(opened, cluster, children) }
+  const end = (): Promise<void> => stop(opened, cluster, children)
+  try {
+    const bare = await makePeer(cluster, 'bare', csvFile, children)
+    const audit = await makePeer(cluster, 'audit', csvFile, children)
+    return { bare, audit, stop: end }
+  } catch (error) {
+    await end()
+    throw error
+  }
 }
 
 async function stop(home: Home, cluster: Embedded, children: readonly ChildProcess[]): Promise<void> {
