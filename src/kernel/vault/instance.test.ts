@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +7,6 @@ import { Refusal, uuidv7 } from '../base/index.ts'
 import { formatRecoveryCode, parseRecoveryCode } from './custodian.ts'
 import { codeOf, configIn, folder, ids, rawBytes, snapshot, storePath, traces, vaultIn } from './fixture.ts'
 import { createInstance, hasInstance, openVault, recoverInstance } from './instance.ts'
-import { keyPosture } from './posture.ts'
 import { PURPOSES } from './purposes.ts'
 
 const cell = { table: 't', compartment: 'main', rowId: uuidv7(), rowVersion: 1, bound: new Uint8Array(0) }
@@ -34,10 +33,10 @@ describe('a new instance', () => {
     expect(snapshot(path)).toEqual(before)
   })
 
-  it('is not made beside a database that lost its key store', async () => {
+  it.each(['postgres/data/PG_VERSION', 'keys/node-id'])('is not made beside what is left of one that lost its key store: %s', async (trace) => {
     const path = folder()
-    mkdirSync(join(path, 'home', 'postgres'), { recursive: true })
-    writeFileSync(join(path, 'home', 'postgres', 'PG_VERSION'), '18')
+    mkdirSync(dirname(join(path, 'home', trace)), { recursive: true })
+    writeFileSync(join(path, 'home', trace), '18')
     const before = snapshot(path)
     expect(await codeOf(() => createInstance(configIn(path)))).toBe('key-store-missing')
     expect(snapshot(path)).toEqual(before)
@@ -230,6 +229,25 @@ describe('the recovery kit', () => {
     expect(await codeOf(() => openVault(config))).toBe('key-wrong')
   })
 
+  it('takes the place of a passphrase that was forgotten, which opens nothing from then on', async () => {
+    const path = folder()
+    const file = join(path, 'words')
+    writeFileSync(file, 'correct horse battery staple')
+    const config = configIn(path, { SEALBOOK_CUSTODIAN: 'passphrase', SEALBOOK_PASSPHRASE_FILE: file })
+    await createInstance(config)
+    const vault = await openVault(config)
+    const kit = await vault.makeRecoveryKit()
+    await vault.close()
+    rmSync(file)
+    await recoverInstance(config, kit)
+    const again = await openVault(config) // although the settings still say passphrase
+    expect(again.status().custodians.sort()).toEqual(['key-file', 'recovery-kit'])
+    await again.close()
+    rmSync(config.rootKeyFile!)
+    writeFileSync(file, 'correct horse battery staple')
+    expect(await codeOf(() => openVault(config))).toBe('key-unreadable')
+  })
+
   it('leaves no trace of the kit it replaces', async () => {
     const { config, vault } = await vaultIn()
     const old = await vault.makeRecoveryKit()
@@ -254,28 +272,5 @@ describe('the recovery kit', () => {
     expect(await codeOf(() => recoverInstance(other.config, foreign))).toBe('key-file-exists')
     expect(await codeOf(() => recoverInstance({ ...other.config, rootKeyFile: join(other.config.rootKeyFile!, 'below', 'a file') }, foreign))).toBe('secret-not-written')
     expect(snapshot(dirname(other.config.home))).toEqual(kept)
-  })
-})
-
-describe('posture', () => {
-  const codes = (config: ReturnType<typeof configIn>, custodians: string[]): string[] => keyPosture(config, uuidv7(), custodians).map((f) => f.code).filter((c) => c !== 'swap-on')
-
-  it('says red for a key on the disk it protects, readable by others, or gone', async () => {
-    const { config } = await vaultIn()
-    expect(codes(config, ['key-file'])).toEqual(['key-file-same-device', 'recovery-kit-none'])
-    chmodSync(config.rootKeyFile!, 0o640)
-    expect(codes(config, ['key-file', 'recovery-kit'])).toEqual(['key-file-same-device', 'key-file-readable'])
-    rmSync(config.rootKeyFile!)
-    expect(codes(config, ['key-file', 'recovery-kit'])).toEqual(['key-file-missing'])
-  })
-
-  it('says red for a passphrase that lies beside what it protects', async () => {
-    const { config } = await vaultIn()
-    const file = join(dirname(config.home), 'words')
-    writeFileSync(file, 'x', { mode: 0o644 })
-    const here = { ...config, passphraseFile: file }
-    expect(codes(here, ['passphrase', 'recovery-kit'])).toEqual(['passphrase-same-device', 'passphrase-readable'])
-    rmSync(file)
-    expect(codes(here, ['passphrase', 'recovery-kit'])).toEqual([])
   })
 })

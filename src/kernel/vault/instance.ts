@@ -24,6 +24,11 @@ export function hasInstance(config: Config): boolean {
   return existsSync(keyStorePath(config))
 }
 
+/** Traces of an instance whose key store is gone: its database, or the name its process has in the ledger. */
+export function hasLostKeys(config: Config): boolean {
+  return !hasInstance(config) && [join('postgres', 'data', 'PG_VERSION'), join('keys', 'node-id')].some((trace) => existsSync(join(config.home, trace)))
+}
+
 function custodianOf(kind: CustodianKind, config: Config, instanceId: string): Custodian {
   if (kind === 'key-file') return keyFile(rootKeyPath(config, instanceId))
   if (kind === 'passphrase') {
@@ -37,8 +42,8 @@ function custodianOf(kind: CustodianKind, config: Config, instanceId: string): C
 export async function createInstance(config: Config): Promise<{ instanceId: string }> {
   const path = keyStorePath(config)
   if (existsSync(path)) throw new Refusal('key-store-exists', 'This home already has a key store; nothing was changed.')
-  if (existsSync(join(config.home, 'postgres', 'PG_VERSION'))) {
-    throw new Refusal('key-store-missing', `The database in ${config.home} has no key store beside it: put keys/keystore.sqlite back from its own backup; nothing was changed.`)
+  if (hasLostKeys(config)) {
+    throw new Refusal('key-store-missing', `The instance in ${config.home} has lost its key store: mount it again, or put keys/keystore.sqlite back from its own backup; nothing was changed.`)
   }
   const instanceId = uuidv7()
   const custodian = custodianOf(config.custodian, config, instanceId)
@@ -92,6 +97,7 @@ export async function openVault(config: Config): Promise<OpenedVault> {
     if (lost.length > 0) throw new Refusal('key-store-damaged', `The key store has lost its keys for ${lost.join(', ')}: put it back from its own backup; nothing was changed.`)
     const missing = newPurposes(store.instanceId, root, have)
     if (missing.length > 0) await store.write(missing)
+    await store.tidy()
     return withKit(store, root, vaultOver(store, new Purposes(store.instanceId, root, store.purposes())))
   } catch (error) {
     await store.close()
@@ -124,7 +130,7 @@ function withKit(store: KeyStore, root: KeyObject, vault: Vault): OpenedVault {
   }
 }
 
-/** Opens the root key with the printed kit and puts it under a fresh key file, which replaces the lost one. Throws a Refusal; then no key file is left and the store is as before. */
+/** Opens the root key with the printed kit and puts it under a fresh key file, in the place of the custodian that was lost, which opens nothing any more. Throws a Refusal; then no key file is left and the store is as before. */
 export async function recoverInstance(config: Config, kit: string): Promise<{ instanceId: string; keyFile: string }> {
   const store = new KeyStore(keyStorePath(config))
   try {
@@ -134,7 +140,8 @@ export async function recoverInstance(config: Config, kit: string): Promise<{ in
     const path = rootKeyPath(config, store.instanceId)
     const fresh = wrapRoot(keyFile(path), store.instanceId, root)
     try {
-      await store.write([{ op: 'custodian', ...fresh, at: new Date().toISOString() }])
+      const lost = store.custodians().filter((c) => c.kind !== fresh.kind && c.kind !== 'recovery-kit')
+      await store.write([{ op: 'custodian', ...fresh, at: new Date().toISOString() }, ...lost.map(({ kind }) => ({ op: 'custodian-remove' as const, kind }))])
     } catch (error) {
       rmSync(path, { force: true })
       throw new Refusal('key-store-not-written', `The key store of ${config.home} cannot be written: free some space or correct its rights; nothing was changed.`, 4, error)

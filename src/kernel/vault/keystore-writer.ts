@@ -37,7 +37,8 @@ function apply(w: KeyWrite): void {
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : 'failed')
-const erases = (m: Asked): boolean => m.writes.some((w) => w.op === 'destroy' || w.op === 'custodian' || w.op === 'custodian-remove')
+// Nothing to write asks for just that: that what was erased before is gone from the log.
+const erases = (m: Asked): boolean => m.writes.length === 0 || m.writes.some((w) => w.op === 'destroy' || w.op === 'custodian' || w.op === 'custodian-remove')
 
 const savepoint = db.prepare('SAVEPOINT asked')
 const release = db.prepare('RELEASE asked')

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { Problem, Refusal, uuidBytes, uuidText } from '../base/index.ts'
@@ -166,6 +166,11 @@ export class KeyStore {
       this.#writer.thread.ref()
       this.#writer.thread.postMessage({ id, writes })
     })
+  }
+
+  /** Folds a log that a killed process left into the file: it may hold keys that were erased, and not answered for. */
+  async tidy(): Promise<void> {
+    if ((statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) await this.write([])
   }
 
   /** Ends after everything that was asked is written. May be called twice. */
