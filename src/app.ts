@@ -93,7 +93,7 @@ function modulesOf(p: Parts): Module[] {
 async function statusOf({ config, db, vault, lens, ledger }: Parts): Promise<StatusFacts> {
   const up = await db.query('SELECT 1').then(() => true, () => false)
   const { size, alarm } = ledger.status()
-  const posture = keyPosture(config, vault.instanceId, vault.status().custodians)
+  const posture = keyPosture(config, vault.instanceId, vault.status().custodians).map(({ code, level }) => ({ code, level }))
   return { status: !up || alarm !== null ? 'failed' : lens.status().complete ? 'ready' : 'warming', version: VERSION, ledgerSize: size, posture }
 }
 

@@ -45,79 +45,107 @@ export function digestsOf(vault: Vault, entity: Entity, record: AnyRecord): stri
   return exactKeys(entity, record).map((k) => uuidText(vault.blind(k.index, k.value)))
 }
 
-/** The statements of one noun, written out once from its declaration. */
-export function recordStore(entity: Entity): RecordStore {
-  const plain = ['id', 'version', ...entity.plain.map((c) => c.column)]
-  const all = [...plain, ...BLOBS]
-  const stamped = [...plain, 'xmin::text AS stamp']
-  const types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
-  const t = entity.table
-  const cachedOut = BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')
-  const insertOne = `INSERT INTO ${t} (${all.join(', ')}) VALUES (${all.map((_c, i) => `$${i + 1}`).join(', ')})`
-  const insertMany = `INSERT INTO ${t} (${all.join(', ')}) SELECT * FROM unnest(${types.map((ty, i) => `$${i + 1}::${ty}[]`).join(', ')})`
-  const updateOne = `UPDATE ${t} SET ${all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${all.length + 1}`
-  const valuesOf = (row: RowColumns): unknown[] => all.map((c) => row[c] ?? null)
+const PLAIN = ['id', 'version'] as const
 
-  const conditions = (page: Pick<Page, 'scope' | 'where' | 'before' | 'ids'>): { text: string; params: unknown[] } => {
+/** The statements of one noun, written out once from its declaration. */
+class TableStore implements RecordStore {
+  readonly #entity: Entity
+  readonly #all: readonly string[]
+  readonly #sql: { find: string; lock: string; page: string; blobs: string; count: string; insertOne: string; insertMany: string; update: string }
+
+  constructor(entity: Entity) {
+    this.#entity = entity
+    const t = entity.table
+    const plain = [...PLAIN, ...entity.plain.map((c) => c.column)]
+    this.#all = [...plain, ...BLOBS]
+    const types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
+    const stamped = `${plain.join(', ')}, xmin::text AS stamp`
+    const all = this.#all.join(', ')
+    this.#sql = {
+      find: `SELECT ${stamped}, ${BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')} FROM ${t} WHERE id = $1`,
+      lock: `SELECT ${all} FROM ${t} WHERE id = $1`,
+      page: `SELECT ${stamped} FROM ${t}`,
+      blobs: `SELECT id, xmin::text AS stamp, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`,
+      count: `SELECT count(*) AS n FROM ${t}`,
+      insertOne: `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`,
+      insertMany: `INSERT INTO ${t} (${all}) SELECT * FROM unnest(${types.map((ty, i) => `$${i + 1}::${ty}[]`).join(', ')})`,
+      update: `UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${this.#all.length + 1} RETURNING 1 AS done`,
+    }
+  }
+
+  async find(sql: Sql, id: string, scope: Condition, options: { cachedStamp?: string; deleted?: boolean } = {}): Promise<MaybeRow | null> {
+    const compiled = toSql(this.#entity, scope, 3)
+    const alive = options.deleted ? '' : 'AND deleted_at IS NULL'
+    const rows = await sql.query<MaybeRow>(`${this.#sql.find} ${alive} AND ${compiled.text}`, [id, options.cachedStamp ?? '', ...compiled.params])
+    return rows[0] ?? null
+  }
+
+  async lock(sql: Sql, id: string, scope: Condition, deleted: boolean): Promise<RowColumns | null> {
+    const compiled = toSql(this.#entity, scope, 2)
+    const rows = await sql.query<RowColumns>(`${this.#sql.lock} AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR UPDATE`, [id, ...compiled.params])
+    return rows[0] ?? null
+  }
+
+  page(sql: Sql, page: Page): Promise<MaybeRow[]> {
+    const { text, params } = this.#conditions(page)
+    return sql.query<MaybeRow>(`${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
+  }
+
+  blobs(sql: Sql, ids: readonly string[]): ReturnType<RecordStore['blobs']> {
+    return sql.query(this.#sql.blobs, [ids])
+  }
+
+  async count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number> {
+    const { text, params } = this.#conditions(page)
+    return (await sql.query<{ n: number }>(`${this.#sql.count} WHERE ${text}`, params))[0]?.n ?? 0
+  }
+
+  async insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void> {
+    const [only] = rows
+    if (!only) return
+    if (rows.length > 1) await sql.query(this.#sql.insertMany, this.#all.map((c) => rows.map((r) => r[c] ?? null)))
+    else if (digests[0]?.length) return insertWithDigests(sql, this.#sql.insertOne, this.#values(only), digests[0], only.id)
+    else await sql.query(this.#sql.insertOne, this.#values(only))
+    const flat = digests.flatMap((list, i) => list.map((digest) => ({ digest, row: rows[i]!.id })))
+    if (flat.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])', [flat.map((f) => f.digest), flat.map((f) => f.row)])
+  }
+
+  async update(sql: Sql, row: RowColumns, fromVersion: number): Promise<boolean> {
+    return (await sql.query(this.#sql.update, [...this.#values(row), fromVersion])).length === 1
+  }
+
+  async replaceDigests(sql: Sql, id: string, before: readonly string[], after: readonly string[]): Promise<void> {
+    const gone = before.filter((d) => !after.includes(d))
+    const fresh = after.filter((d) => !before.includes(d))
+    if (gone.length > 0) await sql.query('DELETE FROM blind WHERE row_id = $1 AND digest = ANY ($2::uuid[])', [id, gone])
+    if (fresh.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [id, fresh])
+  }
+
+  async rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]> {
+    const rows = await sql.query<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
+    return rows.map((r) => r.rowId)
+  }
+
+  #values(row: RowColumns): unknown[] {
+    return this.#all.map((c) => row[c] ?? null)
+  }
+
+  #conditions(page: Pick<Page, 'scope' | 'where' | 'before' | 'ids'>): { text: string; params: unknown[] } {
     const params: unknown[] = []
     const parts = ['deleted_at IS NULL']
     if (page.ids) parts.push(`id = ANY ($${params.push(page.ids)}::uuid[])`)
     if (page.before) parts.push(`id < $${params.push(page.before)}::uuid`)
     for (const condition of [page.scope, page.where]) {
       if (!condition) continue
-      const compiled = toSql(entity, condition, params.length + 1)
+      const compiled = toSql(this.#entity, condition, params.length + 1)
       parts.push(compiled.text)
       params.push(...compiled.params)
     }
     return { text: parts.join(' AND '), params }
   }
-
-  return {
-    async find(sql, id, scope, options = {}) {
-      const compiled = toSql(entity, scope, 3)
-      const alive = options.deleted ? '' : 'AND deleted_at IS NULL'
-      const rows = await sql.query<MaybeRow>(`SELECT ${stamped.join(', ')}, ${cachedOut} FROM ${t} WHERE id = $1 ${alive} AND ${compiled.text}`, [id, options.cachedStamp ?? '', ...compiled.params])
-      return rows[0] ?? null
-    },
-    async lock(sql, id, scope, deleted) {
-      const compiled = toSql(entity, scope, 2)
-      const rows = await sql.query<RowColumns>(`SELECT ${all.join(', ')} FROM ${t} WHERE id = $1 AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR UPDATE`, [id, ...compiled.params])
-      return rows[0] ?? null
-    },
-    page(sql, page) {
-      const { text, params } = conditions(page)
-      return sql.query<MaybeRow>(`SELECT ${stamped.join(', ')} FROM ${t} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
-    },
-    blobs: (sql, ids) => sql.query(`SELECT id, xmin::text AS stamp, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`, [ids]),
-    async count(sql, page) {
-      const { text, params } = conditions(page)
-      return (await sql.query<{ n: number }>(`SELECT count(*) AS n FROM ${t} WHERE ${text}`, params))[0]?.n ?? 0
-    },
-    async insert(sql, rows, digests) {
-      const [only] = rows
-      if (!only) return
-      if (rows.length > 1) await sql.query(insertMany, all.map((c) => rows.map((r) => r[c] ?? null)))
-      else if (digests[0]?.length) return insertWithDigests(sql, insertOne, valuesOf(only), digests[0], only.id)
-      else await sql.query(insertOne, valuesOf(only))
-      const flat = digests.flatMap((list, i) => list.map((digest) => ({ digest, row: rows[i]!.id })))
-      if (flat.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])', [flat.map((f) => f.digest), flat.map((f) => f.row)])
-    },
-    async update(sql, row, fromVersion) {
-      const done = await sql.query(`${updateOne} RETURNING 1 AS done`, [...valuesOf(row), fromVersion])
-      return done.length === 1
-    },
-    async replaceDigests(sql, id, before, after) {
-      const gone = before.filter((d) => !after.includes(d))
-      const fresh = after.filter((d) => !before.includes(d))
-      if (gone.length > 0) await sql.query('DELETE FROM blind WHERE row_id = $1 AND digest = ANY ($2::uuid[])', [id, gone])
-      if (fresh.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [id, fresh])
-    },
-    async rowsWith(sql, digests) {
-      const rows = await sql.query<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
-      return rows.map((r) => r.rowId)
-    },
-  }
 }
+
+export const recordStore = (entity: Entity): RecordStore => new TableStore(entity)
 
 /** Row and digests in one statement: one round trip inside the transaction instead of two. */
 async function insertWithDigests(sql: Sql, insertOne: string, values: readonly unknown[], digests: readonly string[], id: string): Promise<void> {

@@ -69,7 +69,8 @@ describe.skipIf(!CHROMIUM)('the set-up page in a browser', () => {
     expect(await isSetUp(server.deps.db)).toBe(true)
 
     await page.click('#done a')
-    await page.waitForFunction('document.querySelector("#version").textContent === "0.0.0"')
+    // Not waitForFunction: it evaluates a string in the page, which our own policy refuses.
+    await page.waitForSelector('#version:not(:empty)')
     expect(await page.textContent('h1')).toBe('Status of this server')
     expect(complaints).toEqual([])
     await page.context().close()

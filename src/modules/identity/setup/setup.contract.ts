@@ -54,7 +54,7 @@ export const contracts = {
       status: z.enum(['starting', 'warming', 'ready', 'failed']),
       version: z.string(),
       ledgerSize: z.int(),
-      posture: z.array(z.object({ code: z.string(), level: z.enum(['red', 'amber', 'info']), what: z.string(), fix: z.string() })),
+      posture: z.array(z.object({ code: z.string(), level: z.enum(['red', 'amber', 'info']) })),
     }),
   }),
 }

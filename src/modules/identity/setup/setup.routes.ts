@@ -8,7 +8,8 @@ export interface StatusFacts {
   status: 'starting' | 'warming' | 'ready' | 'failed'
   version: string
   ledgerSize: number
-  posture: readonly { code: string; level: 'red' | 'amber' | 'info'; what: string; fix: string }[]
+  /** Codes only: texts may name paths, and this page is open to whoever reaches the server. */
+  posture: readonly { code: string; level: 'red' | 'amber' | 'info' }[]
 }
 
 /** Ours only: no inline script or style, no other origin, no frame. */

@@ -1,18 +1,24 @@
-import { onLanguage, say } from './words.js'
+import { knows, onLanguage, say } from './words.js'
 
 const $ = (id) => document.getElementById(id)
 const AGAIN_MS = 10_000
 let facts = null
 let reachable = true
 
-function finding({ code, level, what, fix }) {
+/** Only codes come from the server: the words are ours, in the reader's language, and hold no path. */
+function finding({ code, level }) {
+  const known = knows(`what ${code}`) ? code : 'other'
+  const item = line(level, say(`what ${known}`))
+  item.append(document.createElement('br'), say(`fix ${known}`))
+  return item
+}
+
+function line(level, text) {
   const item = document.createElement('li')
   item.dataset.level = level
-  item.dataset.code = code
   const strong = document.createElement('strong')
-  strong.textContent = what
+  strong.textContent = text
   item.append(strong)
-  if (fix) item.append(document.createElement('br'), fix)
   return item
 }
 
@@ -21,8 +27,8 @@ function draw() {
   if (!facts) return
   $('version').textContent = facts.version
   $('ledger').textContent = facts.ledgerSize.toLocaleString(document.documentElement.lang)
-  const list = facts.posture.length > 0 ? facts.posture : [{ code: 'good', level: 'good', what: say('postureGood'), fix: '' }]
-  $('posture').replaceChildren(...list.map(finding))
+  const items = facts.posture.length > 0 ? facts.posture.map(finding) : [line('good', say('postureGood'))]
+  $('posture').replaceChildren(...items)
 }
 
 async function refresh() {

@@ -39,6 +39,22 @@ const en = {
   ledger: 'Events in the ledger',
   posture: 'Protection',
   postureGood: 'Nothing to point out.',
+  'what key-file-missing': 'The root key file is gone; the next start will fail.',
+  'fix key-file-missing': 'Put it back, or run `sealbook keys recover` with the printed kit.',
+  'what key-file-same-device': 'The root key file lies on the same device as the data: whoever takes this disk reads everything.',
+  'fix key-file-same-device': 'Move the key file to another device and set SEALBOOK_ROOT_KEY_FILE, or use the passphrase custodian.',
+  'what key-file-readable': 'Other users of this machine may read the root key file.',
+  'fix key-file-readable': 'Give it mode 600.',
+  'what passphrase-same-device': 'The passphrase file lies on the same device as the data: whoever takes this disk reads everything.',
+  'fix passphrase-same-device': 'Keep it on another device or in memory, and set SEALBOOK_PASSPHRASE_FILE.',
+  'what passphrase-readable': 'Other users of this machine may read the passphrase file.',
+  'fix passphrase-readable': 'Give it mode 600.',
+  'what recovery-kit-none': 'There is no recovery kit: losing the root key loses everything.',
+  'fix recovery-kit-none': 'Make one with `sealbook keys kit --out FILE`, print it, keep it in a safe.',
+  'what swap-on': 'Swap is on: memory of the running server may reach the disk.',
+  'fix swap-on': 'Turn swap off or encrypt it.',
+  'what other': 'There is more to look at.',
+  'fix other': 'Run `sealbook doctor` on the server.',
   ready: 'ready',
   warming: 'search is warming up',
   starting: 'starting',
@@ -101,6 +117,22 @@ const zh = {
   ledger: '账本事件数',
   posture: '保护状况',
   postureGood: '没有需要指出的问题。',
+  'what key-file-missing': '根密钥文件不见了，下次将无法启动。',
+  'fix key-file-missing': '请放回原处，或用打印的恢复套件运行 `sealbook keys recover`。',
+  'what key-file-same-device': '根密钥文件与数据在同一设备上：拿走这块磁盘的人可读取全部内容。',
+  'fix key-file-same-device': '请将密钥文件移到另一设备并设置 SEALBOOK_ROOT_KEY_FILE，或改用口令保管。',
+  'what key-file-readable': '本机其他用户可以读取根密钥文件。',
+  'fix key-file-readable': '请将其权限设为 600。',
+  'what passphrase-same-device': '口令文件与数据在同一设备上：拿走这块磁盘的人可读取全部内容。',
+  'fix passphrase-same-device': '请放到另一设备或内存中，并设置 SEALBOOK_PASSPHRASE_FILE。',
+  'what passphrase-readable': '本机其他用户可以读取口令文件。',
+  'fix passphrase-readable': '请将其权限设为 600。',
+  'what recovery-kit-none': '没有恢复套件：丢失根密钥即丢失一切。',
+  'fix recovery-kit-none': '请运行 `sealbook keys kit --out FILE`，打印后存入保险柜。',
+  'what swap-on': '交换分区已启用：运行中服务器的内存可能写入磁盘。',
+  'fix swap-on': '请关闭或加密交换分区。',
+  'what other': '还有需要查看的问题。',
+  'fix other': '请在服务器上运行 `sealbook doctor`。',
   ready: '正常',
   warming: '检索预热中',
   starting: '启动中',
@@ -139,6 +171,7 @@ const listeners = []
 
 export const currentLocale = () => locale
 export const say = (key) => all[locale][key] ?? key
+export const knows = (key) => Object.hasOwn(all[locale], key)
 
 /** Runs now and after every change of language. */
 export function onLanguage(fn) {
