@@ -171,6 +171,7 @@ describe('a factor changed', () => {
   })
 
   it('somebody else\'s password put in its place, or an old one of one\'s own', async () => {
+    expect((await lab.call(rep.session, 'PUT', '/me/password', { current: rep.password, password: 'another pass phrase 2' })).status).toBe(200)
     const [old] = await lab.sql<{ id: string }>("SELECT id FROM factor WHERE person_id = $1 AND kind = 'password' AND state = 'retired'", [rep.id])
     await lab.sql("UPDATE factor SET data = (SELECT data FROM factor WHERE id = $2) WHERE person_id = $1 AND kind = 'password' AND state = 'active'", [rep.id, old!.id])
     broken(await signIn())
