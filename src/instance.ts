@@ -31,7 +31,8 @@ export interface Instance {
   close(): Promise<void>
 }
 
-async function openDatabase(config: Config, log: Log): Promise<Database> {
+/** `create`: whether a database that is not there may be made. */
+async function openDatabase(config: Config, log: Log, create: boolean): Promise<Database> {
   if (config.databaseUrl && config.databaseAdminUrl) {
     const { app, admin, appRole } = await externalDatabase(config.databaseUrl, config.databaseAdminUrl)
     return { app, admin, appRole, kind: 'external', stop: async () => undefined }
@@ -39,13 +40,22 @@ async function openDatabase(config: Config, log: Log): Promise<Database> {
   const server = await startEmbedded({
     home: config.home,
     log,
+    create,
     onEvent: (e) => log.warn({ component: 'postgres', event: e.kind }, 'the database server went down or came back'),
   })
   return { app: server.appConfig, admin: server.adminConfig, appRole: server.appRole, kind: 'embedded', stop: () => server.stop() }
 }
 
+const nodeIdPath = (home: string): string => join(home, 'keys', 'node-id')
+
+/**
+ * The node's id is written after the first migration, so a home that has one has had a database. A start that was killed between
+ * making the keys and making the database left none, and the next one goes on from there.
+ */
+const hadDatabase = (home: string): boolean => existsSync(nodeIdPath(home))
+
 function nodeIdOf(home: string): string {
-  const path = join(home, 'keys', 'node-id')
+  const path = nodeIdPath(home)
   const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
   if (isUuid(kept)) return kept
   const fresh = uuidv7()
@@ -72,9 +82,10 @@ export async function openInstance(config: Config, openLog: () => Log, progress:
     const vault = await openVault(config)
     undo.push(() => vault.close())
     progress('Starting the database', '正在启动数据库')
-    const database = await openDatabase(config, log)
+    const fresh = !hadDatabase(home.path)
+    const database = await openDatabase(config, log, fresh)
     undo.push(() => database.stop())
-    const applied = await migrate(database.admin, await collectMigrations(import.meta.dirname), database.appRole)
+    const applied = await migrate(database.admin, await collectMigrations(import.meta.dirname), database.appRole, { fresh })
     if (applied.length > 0) progress(`Brought the schema up to date (${applied.length} steps)`, `数据库结构已更新（${applied.length} 步）`)
     const db = openDb(database.app, { max: POOL, log })
     undo.push(() => db.close())

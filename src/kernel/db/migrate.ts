@@ -33,12 +33,12 @@ export async function collectMigrations(root: string): Promise<Migration[]> {
   return found
 }
 
-/** Applies what is missing, oldest first, each in its own transaction. Returns the names applied. */
-export async function migrate(adminConfig: DbConfig, migrations: readonly Migration[], appRole: string): Promise<string[]> {
+/** Applies what is missing, oldest first, each in its own transaction. Returns the names applied. `fresh: false` refuses a database that never was one of ours ('database-missing'). */
+export async function migrate(adminConfig: DbConfig, migrations: readonly Migration[], appRole: string, options: { fresh?: boolean } = {}): Promise<string[]> {
   const connection = await dedicated(adminConfig, 'sealbook:migrate')
   try {
     await connection.query('SELECT pg_advisory_lock($1)', [LOCK])
-    await prepare(connection, appRole)
+    await prepare(connection, appRole, options.fresh ?? true)
     const missing = await compare(connection, migrations)
     for (const m of missing) await apply(connection, m, appRole)
     return missing.map((m) => m.name)
@@ -48,9 +48,10 @@ export async function migrate(adminConfig: DbConfig, migrations: readonly Migrat
   }
 }
 
-async function prepare(connection: DedicatedConnection, appRole: string): Promise<void> {
+async function prepare(connection: DedicatedConnection, appRole: string, fresh: boolean): Promise<void> {
   const [row] = await connection.query<{ there: boolean }>(`SELECT to_regclass('public.schema_migration') IS NOT NULL AS there`)
   if (row!.there) return
+  if (!fresh) throw new Refusal('database-missing', 'The database is empty although this home has been set up: correct SEALBOOK_DATABASE_URL, or restore the last backup. Nothing was changed.')
   await connection.query(`CREATE TABLE public.schema_migration (name text PRIMARY KEY, checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`)
   await connection.query(`GRANT SELECT ON public.schema_migration TO ${quoteIdentifier(appRole)}`)
 }

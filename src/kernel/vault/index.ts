@@ -1,4 +1,4 @@
-export { createInstance, hasInstance, openVault, recoverInstance, type OpenedVault } from './instance.ts'
+export { createInstance, hasInstance, hasLostKeys, openVault, recoverInstance, type OpenedVault } from './instance.ts'
 export { keyPosture, type Finding } from './posture.ts'
 export { writeSecretFile } from './custodian.ts'
 export { aesGcmOpen, aesGcmSeal, OpenFailed } from './aes.ts'

@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -49,6 +49,20 @@ async function create(cluster: Cluster): Promise<void> {
   log.info({}, 'creating the database')
   await initdb({ ...cluster, directory: layout.unfinished }, SUPER)
   await rename(layout.unfinished, layout.data)
+  await syncFolder(layout.base)
+}
+
+/** A power cut must not take the new name away after the caller has noted elsewhere that there is a database. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } catch (error) {
+    // Some file systems have no such thing for a folder; a broken disk (EIO) is told.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+  } finally {
+    await folder.close()
+  }
 }
 
 /** A server that a killed Node left behind, if it is ours, runs with today's settings and answers; anything else of ours is stopped. */
