@@ -55,7 +55,7 @@ function summary(terminal: Terminal, r: Result): string {
     `共 ${r.rows} 行：新建 ${r.created}，更新 ${r.updated}，未变 ${r.unchanged}，合并 ${r.merged}，跳过 ${r.skipped}，拒绝 ${r.rejected}；新建公司 ${r.companiesCreated} 家。`,
   )
   const left = r.unmappedColumns.length > 0 ? [terminal.say(`Columns not taken: ${r.unmappedColumns.join(', ')}`, `未导入的列：${r.unmappedColumns.join('、')}`)] : []
-  const shown = r.problems.slice(0, 20).map((p) => `  ${terminal.say('row', '第')} ${p.row}  ${p.column ?? ''}  ${p.code}`)
+  const shown = r.problems.slice(0, 20).map((p) => `  ${terminal.say(`row ${p.row}`, `第 ${p.row} 行`)}  ${p.column ?? ''}  ${p.code}`)
   const more = r.problems.length > 20 ? [terminal.say(`  and ${r.problems.length - 20} more; --report FILE has them all`, `  另有 ${r.problems.length - 20} 条；--report FILE 可导出全部`)] : []
   return [counts, ...left, ...shown, ...more].join('\n')
 }

@@ -18,10 +18,11 @@ export async function finished<R>(terminal: Terminal, client: Client, path: stri
   for (;;) {
     const job = await client.json<Job<R>>('GET', path)
     if (job.state === 'done' && job.result !== undefined) return job.result
-    if (job.state === 'failed' && job.problem) throw new ServerRefusal(job.problem, 0)
+    if (job.state === 'failed' && job.problem) throw new ServerRefusal(job.problem, Number(job.problem['status']))
     if (job.state === 'failed') throw new Refusal('job-failed', terminal.say('The job failed on the server; its log says why.', '任务在服务器上失败；原因见服务器日志。'), 1)
     const { done, total } = job.progress
-    if (done !== told) terminal.progress(`${done} / ${total ?? '?'}`, `${done} / ${total ?? '?'}`)
+    // Before the first row is counted there is nothing to tell.
+    if (done !== told && done > 0) terminal.progress(`${done} of ${total || '?'} rows`, `已处理 ${done} / ${total || '?'} 行`)
     told = done
     await sleep(pause)
     pause = Math.min(pause * 1.5, 1_000)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCli, type CliResult } from '../harness/cli.ts'
 import { startServer, type Json, type TestServer } from '../harness/server.ts'
-import { expectCliProblem, expectProblem, FINDING } from './shapes.ts'
+import { expectCliProblem, expectProblem, FINDING, INSTANT } from './shapes.ts'
 
 let server: TestServer
 const at = (name: string): string => join(server.place.folder, name)
@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const REPORT = { ok: true, size: expect.any(Number), root: expect.any(String), checkpointAt: expect.any(String), failures: [], notProven: expect.any(Array) }
+const REPORT = { ok: true, size: expect.any(Number), root: expect.any(String), checkpointAt: expect.stringMatching(INSTANT), failures: [], notProven: expect.any(Array) }
 
 describe('ledger', () => {
   test('checkpoint is a C2SP signed note of this instance and key is the one init printed', async () => {

@@ -4,6 +4,9 @@ import { checkpoint, exportBundle, proof, verifierKey, verify } from './trail.co
 
 const plain = { 'Content-Type': 'text/plain; charset=utf-8' }
 
+/** The database answers times with six decimals; the contract's carry three. */
+const milliseconds = (time: string | null): string | null => time?.replace(/(\.\d{3})\d+Z$/, '$1Z') ?? null
+
 /** Drops absent members: exactOptionalPropertyTypes tells "absent" from "undefined". */
 function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> } // only undefined was dropped
@@ -16,7 +19,7 @@ export const trailRoutes: readonly Route[] = [
   route(verify, async (desk, { body }) => {
     const report = await desk.ledger.verify(present(body))
     desk.record({ action: 'ledger.verified', detail: { ok: report.ok, size: report.size } })
-    return { body: report }
+    return { body: { ...report, checkpointAt: milliseconds(report.checkpointAt) } }
   }),
   route(exportBundle, async (desk, { body }) => {
     // Recorded before the first byte can leave: the door waits for it.
