@@ -15,6 +15,29 @@ export async function run<R extends object>(client: pg.ClientBase, text: string,
   return result.rows as R[]
 }
 
+const names = new Map<string, string>()
+/** Texts of prepared statements are built from declarations and scopes, so there are few; beyond this the statement stays unnamed. */
+const MOST_NAMES = 500
+
+function nameOf(text: string): string | undefined {
+  const known = names.get(text)
+  if (known !== undefined || names.size >= MOST_NAMES) return known
+  const name = `sealbook_${names.size}`
+  names.set(text, name)
+  return name
+}
+
+/** Runs a prepared statement. */
+export async function runPrepared<R extends object>(client: pg.ClientBase, text: string, params: readonly unknown[]): Promise<R[]> {
+  const name = nameOf(text)
+  if (name === undefined) return run<R>(client, text, params)
+  try {
+    return (await client.query({ name, text, values: params as unknown[] })).rows as R[]
+  } catch (error) {
+    throw translate(error)
+  }
+}
+
 export async function command(client: pg.ClientBase, text: string, params?: readonly unknown[]): Promise<pg.QueryResult> {
   try {
     return await client.query(text, params as unknown[] | undefined)
@@ -40,6 +63,7 @@ export async function dedicated(config: DbConfig, name: string, limits?: Session
     client,
     lost,
     query: (text, params) => run(client, text, params),
+    prepared: (text, params) => runPrepared(client, text, params),
     end: () => client.end(),
   }
 }

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { Problem } from '../base/index.ts'
-import { dedicated, command, ourClientOptions, run } from './client.ts'
+import { dedicated, command, ourClientOptions, run, runPrepared } from './client.ts'
 import { appLimits, clientOptions, quietLog, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
 import { translate } from './errors.ts'
 import type { Db, Tx } from './types.ts'
@@ -27,22 +27,25 @@ export function openDb(config: DbConfig, options: DbOptions = {}): Db {
   })
   let closing: Promise<void> | undefined
   return {
-    query: async (text, params) => {
-      const client = await borrow(pool)
-      let failure: unknown
-      try {
-        return await run(client, text, params)
-      } catch (error) {
-        failure = error
-        throw error
-      } finally {
-        giveBack(client, failure)
-      }
-    },
+    query: (text, params) => withClient(pool, (client) => run(client, text, params)),
+    prepared: (text, params) => withClient(pool, (client) => runPrepared(client, text, params)),
     tx: (fn) => transaction(pool, fn),
     connect: (purpose) => dedicated(config, `${name}:${purpose}`, limits),
     connectionOptions: clientOptions(config, name, limits),
     close: () => (closing ??= pool.end()),
+  }
+}
+
+async function withClient<T>(pool: pg.Pool, fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await borrow(pool)
+  let failure: unknown
+  try {
+    return await fn(client)
+  } catch (error) {
+    failure = error
+    throw error
+  } finally {
+    giveBack(client, failure)
   }
 }
 
@@ -71,9 +74,12 @@ async function transaction<T>(pool: pg.Pool, fn: (tx: Tx) => Promise<T>): Promis
   const tx = new OpenTx(client)
   let failure: unknown
   try {
-    await command(client, 'BEGIN ISOLATION LEVEL READ COMMITTED')
+    // Sent and not waited for: the first statement goes out behind it, one round trip earlier. Its failure ends the transaction below.
+    const begun = command(client, 'BEGIN ISOLATION LEVEL READ COMMITTED')
+    begun.catch(ignore)
     const value = await fn(tx)
     await tx.finish()
+    await begun
     const { command: tag } = await command(client, 'COMMIT')
     // After a swallowed SQL error PostgreSQL answers COMMIT with ROLLBACK; reporting success would lose the write silently.
     if (tag !== 'COMMIT') throw new Error('the transaction had failed, so nothing was committed')
@@ -98,8 +104,16 @@ class OpenTx implements Tx {
   }
 
   query<R extends object = Record<string, unknown>>(text: string, params?: readonly unknown[]): Promise<R[]> {
+    return this.#watched(() => run<R>(this.#client, text, params))
+  }
+
+  prepared<R extends object = Record<string, unknown>>(text: string, params: readonly unknown[]): Promise<R[]> {
+    return this.#watched(() => runPrepared<R>(this.#client, text, params))
+  }
+
+  #watched<R>(start: () => Promise<R[]>): Promise<R[]> {
     if (!this.open) return Promise.reject(new Error('the transaction is over'))
-    const running = run<R>(this.#client, text, params)
+    const running = start()
     this.#running.add(running)
     const done = (): void => void this.#running.delete(running)
     running.then(done, done)

@@ -2,6 +2,11 @@
 export interface Sql {
   /** Runs one statement; rows as plain objects. `bytea` comes back as Buffer, `timestamptz` as ISO 8601 UTC text, `uuid` as text, `int8` as number. */
   query<R extends object = Record<string, unknown>>(text: string, params?: readonly unknown[]): Promise<R[]>
+  /**
+   * The same as a prepared statement of the connection, which saves PostgreSQL parsing and planning it again. Only for
+   * statements whose best plan does not depend on the values: look-ups by key and inserts. One text must have one plan for ever.
+   */
+  prepared<R extends object = Record<string, unknown>>(text: string, params: readonly unknown[]): Promise<R[]>
 }
 
 /** An open transaction. It ends when the callback given to `Db.tx` settles. */

@@ -142,11 +142,11 @@ export function many<T>(of: Field<T>, maxItems = 50): Field<T[]> {
   return { ...of, many: true, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<T[]> // the phantom type is all that differs
 }
 
-/** `13812345678` → `138****5678`; short values are hidden whole. */
+/** `+8613812345678` and `13812345678` → `138****5678`: the first three and last four digits as people say them; short values are hidden whole. */
 export const middle: Mask = (value) => {
-  const keep = value.startsWith('+') ? value.slice(1) : value
-  if (keep.length < 8) return '****'
-  return `${keep.slice(0, 3)}****${keep.slice(-4)}`
+  const national = value.replace(/^\+(?:86|1)(?=\d{10})/, '').replace(/^\+/, '')
+  if (national.length < 8) return '****'
+  return `${national.slice(0, 3)}****${national.slice(-4)}`
 }
 
 /** Shows the last `n` characters only, and none of a value of which that would be more than half. */

@@ -52,7 +52,7 @@ export function instant(value: string | null): string | null {
 }
 
 export async function currentEpoch(sql: Sql): Promise<number> {
-  const [row] = await sql.query<{ epoch: number }>('SELECT epoch FROM authority_epoch')
+  const [row] = await sql.prepared<{ epoch: number }>('SELECT epoch FROM authority_epoch', [])
   if (!row) throw new Error('authority_epoch is empty')
   return row.epoch
 }

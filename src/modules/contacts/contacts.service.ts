@@ -18,7 +18,7 @@ interface PhoneInput {
 
 function phoneOf(input: PhoneInput, country: CountryCode): PhoneValue {
   // `typed` is what a person wrote; a client that sends only `value` has nothing else to keep.
-  const parsed = parsePhone(input.typed ?? input.value ?? '', country)
+  const parsed = parsePhone(input.typed || input.value || '', country)
   return { value: parsed.value, typed: parsed.typed, digits: parsed.digits, extension: parsed.extension ?? input.extension ?? null, label: input.label, valid: parsed.valid }
 }
 

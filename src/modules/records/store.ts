@@ -76,13 +76,13 @@ class TableStore implements RecordStore {
   async find(sql: Sql, id: string, scope: Condition, options: { cachedStamp?: string; deleted?: boolean } = {}): Promise<MaybeRow | null> {
     const compiled = toSql(this.#entity, scope, 3)
     const alive = options.deleted ? '' : 'AND deleted_at IS NULL'
-    const rows = await sql.query<MaybeRow>(`${this.#sql.find} ${alive} AND ${compiled.text}`, [id, options.cachedStamp ?? '', ...compiled.params])
+    const rows = await sql.prepared<MaybeRow>(`${this.#sql.find} ${alive} AND ${compiled.text}`, [id, options.cachedStamp ?? '', ...compiled.params])
     return rows[0] ?? null
   }
 
   async lock(sql: Sql, id: string, scope: Condition, deleted: boolean): Promise<RowColumns | null> {
     const compiled = toSql(this.#entity, scope, 2)
-    const rows = await sql.query<RowColumns>(`${this.#sql.lock} AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR UPDATE`, [id, ...compiled.params])
+    const rows = await sql.prepared<RowColumns>(`${this.#sql.lock} AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR UPDATE`, [id, ...compiled.params])
     return rows[0] ?? null
   }
 
@@ -92,7 +92,7 @@ class TableStore implements RecordStore {
   }
 
   blobs(sql: Sql, ids: readonly string[]): ReturnType<RecordStore['blobs']> {
-    return sql.query(this.#sql.blobs, [ids])
+    return sql.prepared(this.#sql.blobs, [ids])
   }
 
   async count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number> {
@@ -105,13 +105,13 @@ class TableStore implements RecordStore {
     if (!only) return
     if (rows.length > 1) await sql.query(this.#sql.insertMany, this.#all.map((c) => rows.map((r) => r[c] ?? null)))
     else if (digests[0]?.length) return insertWithDigests(sql, this.#sql.insertOne, this.#values(only), digests[0], only.id)
-    else await sql.query(this.#sql.insertOne, this.#values(only))
+    else await sql.prepared(this.#sql.insertOne, this.#values(only))
     const flat = digests.flatMap((list, i) => list.map((digest) => ({ digest, row: rows[i]!.id })))
     if (flat.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])', [flat.map((f) => f.digest), flat.map((f) => f.row)])
   }
 
   async update(sql: Sql, row: RowColumns, fromVersion: number): Promise<boolean> {
-    return (await sql.query(this.#sql.update, [...this.#values(row), fromVersion])).length === 1
+    return (await sql.prepared(this.#sql.update, [...this.#values(row), fromVersion])).length === 1
   }
 
   async replaceDigests(sql: Sql, id: string, before: readonly string[], after: readonly string[]): Promise<void> {
@@ -122,7 +122,7 @@ class TableStore implements RecordStore {
   }
 
   async rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]> {
-    const rows = await sql.query<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
+    const rows = await sql.prepared<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
     return rows.map((r) => r.rowId)
   }
 
@@ -150,5 +150,5 @@ export const recordStore = (entity: Entity): RecordStore => new TableStore(entit
 /** Row and digests in one statement: one round trip inside the transaction instead of two. */
 async function insertWithDigests(sql: Sql, insertOne: string, values: readonly unknown[], digests: readonly string[], id: string): Promise<void> {
   const n = values.length
-  await sql.query(`WITH made AS (${insertOne}) INSERT INTO blind (digest, row_id) SELECT d, $${n + 1} FROM unnest($${n + 2}::uuid[]) d`, [...values, id, digests])
+  await sql.prepared(`WITH made AS (${insertOne}) INSERT INTO blind (digest, row_id) SELECT d, $${n + 1} FROM unnest($${n + 2}::uuid[]) d`, [...values, id, digests])
 }
