@@ -201,7 +201,7 @@ interface Vector {
  * The public vectors of transparency-dev/merkle (Apache-2.0): folders `inclusion` and `consistency`
  * of its test data. They are not in this repository; point the variable at a copy to run them.
  */
-const vectors = process.env['SEALBOOK_MERKLE_VECTORS'] ?? ''
+const vectors = process.env['MERKLE_VECTORS'] ?? ''
 
 describe.skipIf(!existsSync(vectors))('the public vectors', () => {
   const bytes = (text: string): Buffer => Buffer.from(text, 'base64')
