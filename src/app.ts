@@ -17,7 +17,7 @@ import { hostsOf, openTls, type Tls } from './kernel/tls/index.ts'
 import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index.ts'
 import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
 import { openInstance, type Instance, type Progress } from './instance.ts'
-import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, permissionsOf, roleRegistry } from './modules/access/index.ts'
+import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
@@ -163,12 +163,13 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const slices = { company: companySlice(), contact: contactSlice(country) }
   const records: RecordsDeps = {
     slices: new Map(Object.entries(slices)),
+    matches: new MatchBudget(),
     customFields: (entity) => customFields.of(entity),
     place: placeOf(identity),
     explain: explain(identity),
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
-  const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id) => actorOf(identity, id) })
+  const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, scopes) => actorOf(identity, id, scopes) })
   const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)

@@ -189,3 +189,15 @@ describe('export contacts', () => {
     expectCliProblem(done.json, 'file-unwritable')
   })
 })
+
+describe('a job', () => {
+  test('has no more rights than the token that asked for it', async () => {
+    const file_ = file('narrow.csv', 'Name,Email,Odd\nNarrow One,narrow@example.com,x\n')
+    const made = await server.call('POST', '/tokens', { userId: server.owner.ownerId, name: 'narrow', scopes: ['contacts:import', 'contacts:read'] })
+    expect(made.status).toBe(201)
+    const tokenFile = file('narrow.token', made.body.token)
+    const done = await server.cli(['import', 'contacts', file_, '--source', 'narrow', '--json'], { tokenFile })
+    expect({ code: done.code, problem: done.json.problem?.code }).toEqual({ code: 3, problem: 'permission-missing' })
+    expect((await server.call('POST', '/contacts/search', { text: 'narrow one' })).body.items).toEqual([])
+  })
+})

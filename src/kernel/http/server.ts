@@ -57,6 +57,8 @@ function problemOf(error: unknown, log: Log, request: FastifyRequest): Problem {
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
   const locale = localeOf(request)
   if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer')
+  const wait = problem.extra['retryAfterSeconds']
+  if (wait !== undefined) void reply.header('Retry-After', String(wait))
   if (problem.code === 'version-stale' && problem.extra['version']) void reply.header('ETag', `"${String(problem.extra['version'])}"`)
   void reply.code(problem.status).header('Content-Type', 'application/problem+json; charset=utf-8').header('Content-Language', locale).send(JSON.stringify(problem.toJSON(request.id, locale)))
 }

@@ -4,14 +4,14 @@ import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
 import { loadOrganisation } from './organisation.store.ts'
 import { personById } from './people.store.ts'
 
-/** A person's rights of this moment, for work they asked for that runs later; null for one who may not work here any more. */
-export async function actorOf(deps: IdentityDeps, personId: string): Promise<Actor | null> {
+/** A person's rights of this moment, for work they asked for that runs later, within the scopes of the token it was asked with; null for one who may not work here any more. */
+export async function actorOf(deps: IdentityDeps, personId: string, scopes: readonly string[] | null): Promise<Actor | null> {
   const c = contextOf(deps)
   const person = await personById(c.db, c, personId)
   if (!person || person.disabledAt !== null) return null
   return {
     personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: personId,
-    factorAt: null, locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch,
+    factorAt: null, locale: person.locale, grants: grantsOf(c, person, scopes === null ? null : new Set(scopes)), epoch: person.epoch,
   }
 }
 

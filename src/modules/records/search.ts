@@ -4,7 +4,7 @@ import { exactForm, snake, type AnyRecord, type Entity } from '../../kernel/enti
 import type { Condition, LensKey } from '../../kernel/lens/types.ts'
 import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
-import { checkFields, checkSort, checkWhere, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
+import { checkFields, checkSort, checkWhereCounting, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
 import { openRows } from './open.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import type { MaybeRow } from './store.ts'
@@ -41,15 +41,23 @@ interface Checked {
 function check(reading: Reading, deps: RecordsDeps, entity: Entity, body: SearchBody): Checked {
   const custom = deps.customFields(entity.name)
   const { actor } = reading
+  const asked = body.where === undefined ? null : checkWhereCounting(entity, body.where, actor, custom)
+  const text = body.text?.trim() ? { terms: body.text, fields: textFields(entity, actor, custom) } : null
+  deps.matches.spend(actor.personId, (asked?.maskedMatches ?? 0) + (text && asksMasked(actor, entity, text) ? 1 : 0))
   return {
     scope: rowCondition(actor, entity, 'read'),
-    where: body.where === undefined ? null : checkWhere(entity, body.where, actor, custom),
-    text: body.text?.trim() ? { terms: body.text, fields: textFields(entity, actor, custom) } : null,
+    where: asked?.where ?? null,
+    text,
     sort: checkSort(entity, body.sort ?? [], actor, custom),
     fields: body.fields ? checkFields(entity, body.fields, actor, custom) : null,
     limit: body.limit,
     count: body.count ?? false,
   }
+}
+
+/** Digits asked of a masked phone are one of the hour's questions, like an exact comparison. */
+function asksMasked(actor: Reading['actor'], entity: Entity, text: { terms: string; fields: readonly string[] }): boolean {
+  return /\d{4}/.test(text.terms) && text.fields.some((f) => actor.grants.field(entity.name, f) === 'masked')
 }
 
 /** A condition on plain columns only, which PostgreSQL answers by itself. */

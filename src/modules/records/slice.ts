@@ -1,5 +1,6 @@
 import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
+import type { MatchBudget } from '../access/index.ts'
 import { RecordCache } from './cache.ts'
 import { recordStore, type RecordStore } from './store.ts'
 
@@ -39,6 +40,8 @@ export interface PersonPlace {
 /** What the records room needs of its neighbours; app.ts hands it over. */
 export interface RecordsDeps {
   slices: ReadonlyMap<string, Slice>
+  /** How often each person may still ask masked fields this hour. */
+  matches: MatchBudget
   /** Declared custom fields of an entity; the same array until one changes. */
   customFields(entity: string): readonly CustomFieldWords[]
   /** Where a person stands, or null; for owners other than the actor. */

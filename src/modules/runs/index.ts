@@ -23,6 +23,8 @@ export interface RunView<R> {
 
 /** What the words of every kind of run have in common. */
 export interface RunWords<R> {
+  /** Permissions of the token it was asked with: a job never has more than its asker had. Null for a session. */
+  scopes?: string[] | null
   result?: R
   failure?: { code: string; extra: Record<string, string | number | boolean> }
 }
@@ -37,8 +39,8 @@ export interface RunsDeps {
   jobs: Jobs
   /** Folder of sealed working files, HOME/staging. */
   staging: string
-  /** The person's rights of now, or null for one who may not work here any more. */
-  actorOf(personId: string): Promise<Actor | null>
+  /** The person's rights of now within `scopes`, or null for one who may not work here any more. */
+  actorOf(personId: string, scopes: readonly string[] | null): Promise<Actor | null>
 }
 
 export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export' }
@@ -79,7 +81,7 @@ export class Runs {
 
   async ask(desk: Desk, kind: RunKind, words: object, id = uuidv7()): Promise<{ id: string }> {
     return desk.write(async (work) => {
-      const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words }
+      const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words: { ...words, scopes: work.actor.via === 'token' ? [...work.actor.grants.permissions] : null } }
       await insertRun(work.sql, work.vault, run)
       await work.enqueue(RUN_QUEUES[kind], { id })
       work.record({ action: `${kind}.requested`, object: { kind, id }, purpose: kind })
@@ -137,9 +139,9 @@ export class Runs {
     return handler((part) => this.#step(run, part), run, (done, total) => this.#progress.set(run.id, { done, total }))
   }
 
-  async #step<T>(run: Run<unknown>, part: (desk: Desk) => Promise<T>): Promise<T> {
+  async #step<T>(run: Run<RunWords<unknown>>, part: (desk: Desk) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
-      const actor = await this.#deps.actorOf(run.personId)
+      const actor = await this.#deps.actorOf(run.personId, run.words.scopes ?? null)
       if (!actor) throw new Problem('permission-missing')
       const open = openDesk(this.#deps.work, actor, run.id)
       try {
