@@ -7,9 +7,9 @@ import type { Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition } from '../access/index.ts'
 import { Company, companiesNamed } from '../companies/index.ts'
 import { Contact } from '../contacts/index.ts'
-import { changeRecord, digestsOf, draft as draftRecord, openRows, sealed, sliceFor, toLensRow, type RecordsDeps, type Slice } from '../records/index.ts'
+import { changeRecord, digestsOf, draft as draftRecord, fieldDigests, openRows, sealed, sliceFor, toLensRow, type RecordsDeps, type Slice } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
-import { additions, keyed, sameName, type MatchKey } from './match.ts'
+import { additions, sameName, type MatchKey } from './match.ts'
 import type { ContactDraft } from './row.ts'
 
 export interface BatchOptions {
@@ -126,10 +126,12 @@ async function planCompanies(desk: Desk, deps: BatchDeps, plan: Plan, drafts: re
   }
 }
 
-const digestsFor = (vault: Vault, draft: ContactDraft, keys: ReadonlySet<MatchKey>): string[] => digestsOf(vault, Contact, { ...emptyRecord, ...keyed(draft, keys) })
+const KEY_INDEX: Readonly<Record<string, MatchKey>> = { 'contacts.emails': 'email', 'contacts.phones': 'phone' }
 const emptyRecord: AnyRecord = { id: '', version: 1, createdAt: '', updatedAt: '', deletedAt: null, ownerId: '', departmentId: '', custom: {} }
 
 interface Keys {
+  /** Digests of everything exact in the row. */
+  all: string[]
   /** Digests of the contact points that count as keys. */
   points: string[]
   /** Digest of the whole content; only where there are no points to know the row by. */
@@ -167,7 +169,7 @@ function planCreate(desk: Desk, deps: BatchDeps, plan: Plan, draft: ContactDraft
   const input = { ...fields, companyId, collectedAt: draft.collectedAt ?? at }
   const record = draftRecord(sliceFor(deps.records, 'contact'), uuidv7(), input, { ownerId: desk.actor.personId, departmentId: desk.actor.departmentId }, at)
   const whole = keys.whole === null ? [] : [keys.whole]
-  plan.fresh.push({ record, draft, digests: [...digestsOf(desk.vault, Contact, record), ...whole], companyName })
+  plan.fresh.push({ record, draft, digests: [...keys.all, ...whole], companyName })
   plan.know(record, [...keys.points, ...whole], true)
   plan.counts.created++
 }
@@ -242,8 +244,9 @@ async function planBatch(desk: Desk, deps: BatchDeps, drafts: readonly ContactDr
   const plan = new Plan()
   const at = new Date().toISOString()
   const keys = drafts.map((d): Keys => {
-    const points = digestsFor(desk.vault, d, options.keys)
-    return { points, whole: points.length === 0 ? contentDigest(desk.vault, d) : null }
+    const digests = fieldDigests(desk.vault, Contact, { ...emptyRecord, emails: d.emails, phones: d.phones, nationalId: d.nationalId })
+    const points = digests.flatMap((f) => (options.keys.has(KEY_INDEX[f.index]!) ? [f.digest] : []))
+    return { all: digests.map((f) => f.digest), points, whole: points.length === 0 ? contentDigest(desk.vault, d) : null }
   })
   await knownTo(desk, sliceFor(deps.records, 'contact'), plan, keys.flatMap((k) => (k.whole === null ? k.points : [k.whole])), options)
   await planCompanies(desk, deps, plan, drafts, at)

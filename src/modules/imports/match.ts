@@ -15,11 +15,6 @@ export function sameName(a: unknown, b: unknown): boolean {
   return x === '' || y === '' || x === y
 }
 
-/** The contact points of a draft that count as keys, as a record would hold them. */
-export function keyed(draft: ContactDraft, keys: ReadonlySet<MatchKey>): { emails: EmailValue[]; phones: PhoneValue[] } {
-  return { emails: keys.has('email') ? draft.emails : [], phones: keys.has('phone') ? draft.phones : [] }
-}
-
 const union = <T>(have: readonly T[], more: readonly T[], key: (item: T) => string): T[] => {
   const known = new Set(have.map(key))
   return [...have, ...more.filter((item) => !known.has(key(item)))]

@@ -1,6 +1,6 @@
 import { findColumns, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type PhoneValue } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
-import { normalise, pinyinOf, sortKey, tail4, type LensRow, type LensTable } from '../../kernel/lens/index.ts'
+import { normalise, pinyinOf, tail4, type LensRow, type LensTable, type Pinyin } from '../../kernel/lens/index.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
 import { ALL } from '../access/index.ts'
 import { cachedRow, openRow } from './open.ts'
@@ -30,28 +30,58 @@ function textsFor(f: Field, record: AnyRecord, field: string, shown: Shown): str
   return f.kind === 'phone' ? (record[field] as PhoneValue[]).map((p) => p.value ?? p.digits) : textsOf(f, record[field])
 }
 
-function cell(column: FindColumn, f: Field | undefined, record: AnyRecord, texts: readonly string[]): Value {
-  if (column.use === 'plain' || !f) return (record[column.field] ?? null) as Value // plain columns hold text, times and flags
-  if (texts.length === 0) return null
-  if (column.use === 'pinyin') return [...new Set(texts.flatMap((t) => pinyinOf(t).fulls))]
-  if (column.use === 'initials') return [...new Set(texts.flatMap((t) => pinyinOf(t).allInitials))]
-  if (column.use === 'sort') return sortKey(texts[0] ?? '') || null
-  const all = texts.flatMap((t) => (column.use === 'tail4' ? (tail4(t) ?? []) : normalise(t))).filter(Boolean)
+/** What one field's columns are made of; a text is read in pinyin once, whichever columns ask. */
+class FieldTexts {
+  readonly texts: readonly string[]
+  readonly #linked: boolean
+  #readings: readonly Pinyin[] | null = null
+
+  constructor(texts: readonly string[], linked: boolean) {
+    this.texts = texts
+    this.#linked = linked
+  }
+
+  get readings(): readonly Pinyin[] {
+    this.#readings ??= this.texts.map((t) => (this.#linked ? readingOfLink(t) : pinyinOf(t)))
+    return this.#readings
+  }
+}
+
+const MOST_LINKS = 5_000
+const links = new Map<string, Pinyin>()
+
+/** Many rows are shown through one and the same name (a company and its people), so its reading is kept. */
+function readingOfLink(name: string): Pinyin {
+  const known = links.get(name)
+  if (known) return known
+  if (links.size >= MOST_LINKS) links.clear()
+  const reading = pinyinOf(name)
+  links.set(name, reading)
+  return reading
+}
+
+function cell(column: FindColumn, record: AnyRecord, field: FieldTexts): Value {
+  if (column.use === 'plain') return (record[column.field] ?? null) as Value // plain columns hold text, times and flags
+  if (field.texts.length === 0) return null
+  if (column.use === 'pinyin') return [...new Set(field.readings.flatMap((r) => r.fulls))]
+  if (column.use === 'initials') return [...new Set(field.readings.flatMap((r) => r.allInitials))]
+  if (column.use === 'sort') return field.readings[0]?.sort || null
+  const all = field.texts.flatMap((t) => (column.use === 'tail4' ? (tail4(t) ?? []) : normalise(t))).filter(Boolean)
   return column.many ? all : (all[0] ?? null)
 }
 
+const NO_TEXTS = new FieldTexts([], false)
+
 /** The lens row of a record. Sensitive custom fields never reach the lens. */
 export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custom: readonly CustomFieldWords[]): LensRow {
-  const texts = new Map<string, string[]>()
-  const textsOnce = (field: string, f: Field | undefined): string[] => {
-    let list = texts.get(field)
-    if (!list) texts.set(field, (list = f ? textsFor(f, record, field, shown) : []))
-    return list
+  const texts = new Map<string, FieldTexts>()
+  const textsOnce = (field: string): FieldTexts => {
+    let kept = texts.get(field)
+    const f = entity.fields[field]
+    if (!kept) texts.set(field, (kept = f ? new FieldTexts(textsFor(f, record, field, shown), f.ref !== null) : NO_TEXTS))
+    return kept
   }
-  const values = columns(entity).map((c) => {
-    const f = entity.fields[c.field]
-    return cell(c, f, record, c.use === 'plain' ? [] : textsOnce(c.field, f))
-  })
+  const values = columns(entity).map((c) => cell(c, record, c.use === 'plain' ? NO_TEXTS : textsOnce(c.field)))
   const extra = custom.flatMap((w) => {
     const value = record.custom[w.key]
     if (w.class === 'sensitive' || w.find.length === 0 || value === undefined || value === null) return []

@@ -40,9 +40,20 @@ export interface RecordStore {
   rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]>
 }
 
-/** Digests of a record's exact values, in the uuid form the `blind` table keeps. */
+export interface FieldDigest {
+  /** `table.column` of the field. */
+  index: string
+  /** In the uuid form the `blind` table keeps. */
+  digest: string
+}
+
+/** Digests of a record's exact values, each with the field it is of. */
+export function fieldDigests(vault: Vault, entity: Entity, record: AnyRecord): FieldDigest[] {
+  return exactKeys(entity, record).map((k) => ({ index: k.index, digest: uuidText(vault.blind(k.index, k.value)) }))
+}
+
 export function digestsOf(vault: Vault, entity: Entity, record: AnyRecord): string[] {
-  return exactKeys(entity, record).map((k) => uuidText(vault.blind(k.index, k.value)))
+  return fieldDigests(vault, entity, record).map((d) => d.digest)
 }
 
 const PLAIN = ['id', 'version'] as const
@@ -51,14 +62,15 @@ const PLAIN = ['id', 'version'] as const
 class TableStore implements RecordStore {
   readonly #entity: Entity
   readonly #all: readonly string[]
-  readonly #sql: { find: string; lock: string; page: string; blobs: string; count: string; insertOne: string; insertMany: string; update: string }
+  readonly #types: readonly string[]
+  readonly #sql: { find: string; lock: string; page: string; blobs: string; count: string; insertOne: string; update: string }
 
   constructor(entity: Entity) {
     this.#entity = entity
     const t = entity.table
     const plain = [...PLAIN, ...entity.plain.map((c) => c.column)]
     this.#all = [...plain, ...BLOBS]
-    const types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
+    this.#types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
     const stamped = `${plain.join(', ')}, xmin::text AS stamp`
     const all = this.#all.join(', ')
     this.#sql = {
@@ -68,7 +80,6 @@ class TableStore implements RecordStore {
       blobs: `SELECT id, xmin::text AS stamp, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`,
       count: `SELECT count(*) AS n FROM ${t}`,
       insertOne: `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`,
-      insertMany: `INSERT INTO ${t} (${all}) SELECT * FROM unnest(${types.map((ty, i) => `$${i + 1}::${ty}[]`).join(', ')})`,
       update: `UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${this.#all.length + 1} RETURNING 1 AS done`,
     }
   }
@@ -103,7 +114,7 @@ class TableStore implements RecordStore {
   async insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void> {
     const [only] = rows
     if (!only) return
-    if (rows.length > 1) await sql.query(this.#sql.insertMany, this.#all.map((c) => rows.map((r) => r[c] ?? null)))
+    if (rows.length > 1) await this.#insertMany(sql, rows)
     else if (digests[0]?.length) return insertWithDigests(sql, this.#sql.insertOne, this.#values(only), digests[0], only.id)
     else await sql.prepared(this.#sql.insertOne, this.#values(only))
     const flat = digests.flatMap((list, i) => list.map((digest) => ({ digest, row: rows[i]!.id })))
@@ -124,6 +135,21 @@ class TableStore implements RecordStore {
   async rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]> {
     const rows = await sql.prepared<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
     return rows.map((r) => r.rowId)
+  }
+
+  /** Columns in which all rows agree (owner, times, version) travel once; the others as arrays. */
+  async #insertMany(sql: Sql, rows: readonly RowColumns[]): Promise<void> {
+    const params: unknown[] = []
+    const arrays: string[] = []
+    const picked = this.#all.map((c, i) => {
+      const first = rows[0]![c] ?? null
+      const agree = !Buffer.isBuffer(first) && rows.every((r) => (r[c] ?? null) === first)
+      const n = params.push(agree ? first : rows.map((r) => r[c] ?? null))
+      if (agree) return `$${n}::${this.#types[i]}`
+      return `r.a${arrays.push(`$${n}::${this.#types[i]}[]`)}`
+    })
+    const names = arrays.map((_a, i) => `a${i + 1}`).join(', ')
+    await sql.query(`INSERT INTO ${this.#entity.table} (${this.#all.join(', ')}) SELECT ${picked.join(', ')} FROM unnest(${arrays.join(', ')}) AS r(${names})`, params)
   }
 
   #values(row: RowColumns): unknown[] {
