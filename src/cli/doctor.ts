@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Db } from '../kernel/db/index.ts'
 import type { Config } from '../kernel/config/index.ts'
 import type { Ledger } from '../kernel/ledger/index.ts'
@@ -100,6 +102,18 @@ async function withServed(home: string, findings: readonly Finding[]): Promise<F
   return [...findings, ...(await checkServed({ home, url: server.url })).filter((f) => !told.has(f.code))]
 }
 
+/**
+ * The place of the key file, as far as it shows from outside: the key store belongs to the running server, but its signed head
+ * in the home names the instance, and with it the key file.
+ */
+async function postureOutside(config: Config): Promise<Finding[]> {
+  const [{ keyPosture }, { rootKeyPath }] = await Promise.all([import('../kernel/vault/index.ts'), import('../kernel/config/index.ts')])
+  const head = await readFile(join(config.home, 'keys', 'ledger-anchor'), 'utf8').catch(() => '')
+  const instanceId = /^sealbook\.local\/(\S+)$/m.exec(head)?.[1]
+  if (instanceId === undefined || !existsSync(rootKeyPath(config, instanceId))) return []
+  return keyPosture(config, instanceId, ['key-file', 'recovery-kit'])
+}
+
 /** Takes the home's lock; null when that was refused, which is a finding. */
 function lock(findings: Finding[], home: string): Promise<Home | 'in-use' | null> {
   return part(findings, async () => {
@@ -121,8 +135,8 @@ async function findingsOf(terminal: Terminal, config: Config, deep: boolean): Pr
   const home = await lock(outside, config.home)
   if (home === null) return outside
   if (home === 'in-use') {
-    const unasked: Finding = { code: 'server-running', level: 'info', what: 'The server is running and was not asked: keys, database and ledger were left out.', fix: 'Set SEALBOOK_TOKEN_FILE to an administrator\'s token, or stop the server and run doctor again.' }
-    return withServed(config.home, (await askServer(terminal, deep)) ?? [...outside, unasked])
+    const unasked: Finding = { code: 'server-running', level: 'info', what: 'The server is running and was not asked: key store, database and ledger were left out.', fix: 'Set SEALBOOK_TOKEN_FILE to an administrator\'s token, or stop the server and run doctor again.' }
+    return withServed(config.home, (await askServer(terminal, deep)) ?? [...outside, ...(await postureOutside(config)), unasked])
   }
   try {
     return [...outside, ...(await examineHere(config, deep))]
