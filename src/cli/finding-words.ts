@@ -33,7 +33,6 @@ export const FINDING_WORDS: Readonly<Record<string, readonly [what: string, fix:
   'certificate-stale': ['服务器所用证书与数据目录中的不同。', '请重启服务器。'],
   'tls-not-served': ['该地址没有 TLS 服务响应。', '请启动服务器，或修正 SEALBOOK_ORIGIN、SEALBOOK_HOST 与 SEALBOOK_PORT。'],
   'tls-old': ['连接未使用 TLS 1.3。', '该端口由其他程序响应：请查明。'],
-  'certificate-stale': ['服务器仍在使用旧证书，与数据目录中的不一致。', '请重启服务器。'],
   'ledger-alarm': ['运行中的账本发出警报。', '请原样保留此目录作为证据，并运行 `sealbook ledger verify`。'],
   'ledger-not-verified': ['账本较大，此次未重新计算。', '请运行 `sealbook doctor --deep` 或 `sealbook ledger verify`。'],
   'ledger-broken': ['账本校验失败。', '请原样保留此目录作为证据，并与最近锚定的检查点比对。'],
