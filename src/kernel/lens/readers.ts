@@ -32,6 +32,10 @@ export class Readers {
   /** Runs one SELECT. Throws Problem shutting-down, lens-unavailable (out of memory or too slow) or internal. */
   async rows(sql: string, values: readonly DuckDBValue[]): Promise<DuckDBValue[][]> {
     const connection = await this.#take()
+    if (this.#closed) {
+      this.#give(connection)
+      throw new Problem('shutting-down')
+    }
     const timer = setTimeout(() => connection.interrupt(), LONGEST_QUERY_MS)
     try {
       const reader = await connection.runAndReadAll(sql, [...values])

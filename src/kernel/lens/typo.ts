@@ -1,5 +1,5 @@
 import type { Binder } from './binder.ts'
-import type { Column } from './layout.ts'
+import { HAY, type Column } from './layout.ts'
 import { all, any, found, type Reach } from './match.ts'
 import { pinyinOf } from './pinyin.ts'
 import { isAscii, VALUE_MARK, type Term } from './text.ts'
@@ -12,6 +12,7 @@ const SHORTEST = 4
 const SHORTEST_GIVEN_NAME = 6
 const TWO_TYPOS_FROM = 8
 const WHOLE_NAME = 3
+const NAME = /^[a-z][a-z'-]*$/
 
 /** A predicate for rows that have every term, at least one of them misspelt, and their rank: 10 and the worst distance. */
 export interface Typo {
@@ -26,17 +27,29 @@ export interface Typo {
  */
 export function typoPass(reach: Reach, terms: readonly Term[], binder: Binder): Typo | null {
   const names = nameColumns(reach)
-  if (names.length === 0) return null
-  const spellings = terms.map((term) => spellingOf(term))
-  if (spellings.every((spelling) => spelling === null)) return null
-  const exact = terms.map((term) => found(reach, term, binder))
-  const distances = terms.map((_, at) => {
-    const spelling = spellings[at]
-    const fuzzy = spelling ? `ELSE ${least(names.map((column) => distance(column, spelling, binder)))}` : `ELSE ${FAR}`
-    return `CASE WHEN coalesce(${exact[at]}, FALSE) THEN 0 ${fuzzy} END`
+  const spellings = terms.map(spellingOf)
+  if (names.length === 0 || spellings.every((spelling) => spelling === null)) return null
+  const exact = terms.map((term) => `coalesce(${found(reach, term, binder)}, FALSE)`)
+  const distances = spellings.map((spelling, at) => {
+    const fuzzy = spelling ? least(names.map((column) => distance(column, spelling, binder))) : `${FAR}`
+    // Of one word alone the exact rows are left out below, so they need not be told apart here.
+    return terms.length === 1 ? fuzzy : `CASE WHEN ${exact[at]} THEN 0 ELSE ${fuzzy} END`
   })
   const worst = distances.length === 1 ? `${distances[0]}` : `greatest(${distances.join(', ')})`
-  return { predicate: all([`NOT coalesce(${all(exact)}, FALSE)`, `${worst} < ${FAR}`]), rank: `${TYPO_RANK} + ${worst}` }
+  return { predicate: all([...candidates(reach, terms, spellings, binder), `${worst} < ${FAR}`, `NOT ${all(exact)}`]), rank: `${TYPO_RANK} + ${worst}` }
+}
+
+/**
+ * What every row of the second pass has in its haystack. DuckDB can test it while it reads that one column, and then need not read the
+ * names of the others: a quarter of the time. Nothing where a word may also be in a column outside the haystack.
+ */
+function candidates(reach: Reach, terms: readonly Term[], spellings: readonly (Spelling | null)[], binder: Binder): string[] {
+  if (!reach.hay || reach.customFields.length > 0) return []
+  return terms.flatMap(({ text, tail }, at) => {
+    const spelling = spellings[at]
+    const parts = [...(terms.length > 1 || !spelling ? [text] : []), ...(spelling ? intactParts(spelling) : [])]
+    return tail === null ? [any(parts.map((part) => `contains(${HAY}, ${binder.text(part)})`))] : []
+  })
 }
 
 /** A name is what has a pinyin; an entity without one has its single texts instead. */
@@ -56,7 +69,8 @@ interface Spelling {
 function spellingOf({ text }: Term): Spelling | null {
   const bySound = !isAscii(text)
   const letters = bySound ? pinyinOf(text).full : text
-  if (letters.length < SHORTEST || !/[a-z]/.test(letters)) return null
+  // Addresses and numbers are not names.
+  if (letters.length < SHORTEST || !NAME.test(letters)) return null
   return { letters, typos: bySound ? soundTypos(text) : letters.length < TWO_TYPOS_FROM ? 1 : 2, bySound }
 }
 
@@ -78,14 +92,15 @@ function distance(column: Column, spelling: Spelling, binder: Binder): string {
 }
 
 /**
- * The cheap test that must hold before distances are computed (a thousand times dearer): the beginning or the end of the word is intact.
- * With one typo in either half that is certain, with two it misses words damaged at both ends.
+ * What at least one of must be in a word before its distance is computed (a thousand times dearer): its beginning, its end, or the whole
+ * with the two letters swapped where they meet. With one typo that is certain; with two it misses words damaged at both ends.
  */
-function intact(column: Column, { letters, typos }: Spelling, binder: Binder): string {
+function intactParts({ letters, typos }: Spelling): string[] {
+  if (typos === 0) return [letters]
   const size = Math.ceil(letters.length / (typos + 1))
-  const tail = typos === 1 ? letters.slice(size) : letters.slice(-size)
+  if (typos > 1) return [letters.slice(0, size), letters.slice(-size)]
   const swapped = letters.slice(0, size - 1) + letters.slice(size, size + 1) + letters.slice(size - 1, size) + letters.slice(size + 1)
-  return any([letters.slice(0, size), tail, swapped].map((part) => `contains(${column.sql}, ${binder.text(part)})`))
+  return [letters.slice(0, size), letters.slice(size), swapped]
 }
 
 function wordDistance(column: Column, spelling: Spelling, binder: Binder): string {
@@ -107,5 +122,13 @@ function ranked(column: Column, spelling: Spelling, binder: Binder, words: strin
   const near = `lambda w: abs(length(w) - ${letters.length}) <= ${typos}`
   const distances = `list_transform(list_filter(${words}, ${near}), lambda w: damerau_levenshtein(w, ${binder.text(letters)}))`
   const nearest = `list_min(list_append(list_filter(${distances}, lambda d: d <= ${typos}), ${FAR}))`
-  return `CASE WHEN coalesce(${intact(column, spelling, binder)}, FALSE) THEN ${nearest} ELSE ${FAR} END`
+  const close = `CASE WHEN ${alike(column, spelling, binder)} THEN ${nearest} ELSE ${FAR} END`
+  return `CASE WHEN coalesce(${any(intactParts(spelling).map((part) => `contains(${column.sql}, ${binder.text(part)})`))}, FALSE) THEN ${close} ELSE ${FAR} END`
+}
+
+/** A second test before distances: so many pairs of letters as a typo must leave are there. Each typo spoils three pairs at most. */
+function alike(column: Column, { letters, typos }: Spelling, binder: Binder): string {
+  const pairs = new Set(Array.from({ length: letters.length - 1 }, (_, at) => letters.slice(at, at + 2)))
+  const shared = [...pairs].map((pair) => `contains(${column.sql}, ${binder.text(pair)})::INTEGER`).join(' + ')
+  return `${shared} >= ${Math.max(typos, pairs.size - 3 * typos)}`
 }

@@ -5,8 +5,10 @@ import type { LensLog, LensRemoval, LensRow } from './types.ts'
 
 /** Rows of one transaction: at 40,000 rows a second a batch stays under 50 ms, and a search never waits for one. */
 const BATCH_ROWS = 2_000
+/** Batches of live writes after which filling gets one, so that it ends even on a node that is written to without a pause. */
+const LIVE_BATCHES = 4
 
-/** Something asked of the writer. `fill` yields to everything else and never replaces what is there. */
+/** Something asked of the writer. `fill` yields to live writes and never replaces what is there. */
 interface Job {
   readonly table: Table
   readonly rows: readonly LensRow[]
@@ -25,6 +27,7 @@ export class Writer {
   readonly #applies: Job[] = []
   readonly #fills: Job[] = []
   #running: Promise<void> | null = null
+  #liveBatches = 0
   #closed = false
 
   constructor(log: LensLog) {
@@ -64,9 +67,11 @@ export class Writer {
     this.#running = null
   }
 
-  /** Jobs of one table, oldest first, up to a batch; filling only when nothing else waits. */
+  /** Jobs of one table, oldest first, up to a batch. */
   #next(): Job[] {
-    const queue = this.#applies.length > 0 ? this.#applies : this.#fills
+    const live = this.#applies.length > 0 && (this.#liveBatches < LIVE_BATCHES || this.#fills.length === 0)
+    this.#liveBatches = live ? this.#liveBatches + 1 : 0
+    const queue = live ? this.#applies : this.#fills
     const batch: Job[] = []
     let size = 0
     while (queue[0] && (batch.length === 0 || (queue[0].table === batch[0]?.table && size + sizeOf(queue[0]) <= BATCH_ROWS))) {

@@ -114,6 +114,17 @@ describe('filling', () => {
     expect((await lens.search(query({ limit: 0, where: { field: 'fullName', op: 'eq', value: 'fill' } }))).count).toBe(9_850)
   })
 
+  test('goes on under live writes without a pause', async () => {
+    let filled = false
+    const filling = lens.fill('contact', Array.from({ length: 6000 }, (_, n) => named(n, 'fill'))).then(() => (filled = true))
+    let batches = 0
+    const live = async (k: number): Promise<void> => {
+      for (; !filled && batches < 2000; batches++) await lens.apply('contact', [named(10_000 + 10 * batches + k, 'live')])
+    }
+    await Promise.all([filling, live(1), live(2), live(3), live(4)])
+    expect(batches).toBeLessThan(200)
+  })
+
   test('says complete only when its owner does', async () => {
     await lens.fill('contact', [named(1, 'a')])
     expect(await lens.search(query())).toMatchObject({ complete: false, count: 1 })
