@@ -81,7 +81,7 @@ export class LensTail {
   #last: Promise<void> = Promise.resolve()
 
   add(lens: Lens, entity: string, rows: readonly LensRow[]): void {
-    if (rows.length > 0) this.#last = Promise.all([this.#last, lens.apply(entity, rows)]).then(() => undefined)
+    if (rows.length > 0) this.#last = Promise.all([this.#last, lens.fill(entity, rows)]).then(() => undefined)
     this.#last.catch(() => undefined) // told by settled()
   }
 
