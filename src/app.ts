@@ -7,7 +7,7 @@ import { writeServerJson, removeServerJson } from './kernel/base/home.ts'
 import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
 import type { Entity } from './kernel/entity/index.ts'
-import { buildServer, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
+import { buildServer, checkAddress, listen, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
 import { openJobs } from './kernel/jobs/index.ts'
 import { openLedger, type Ledger } from './kernel/ledger/index.ts'
 import { openLens, type Lens } from './kernel/lens/index.ts'
@@ -143,12 +143,15 @@ interface Opened {
 async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
   const { vault, db, database } = instance
   const late: { handles?: PersonHandles } = {}
-  const ledger = await openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null })
-  undo.push(() => ledger.close())
-  const lens = await openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log })
-  undo.push(() => lens.close())
-  const jobs = await openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: Object.values(RUN_QUEUES), log })
-  undo.push(() => jobs.stop())
+  const opening = {
+    ledger: openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null }),
+    lens: openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log }),
+    jobs: openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: Object.values(RUN_QUEUES), log }),
+  }
+  // Said before they are open, so that one that is refused leaves none of the others open.
+  undo.push(() => opening.ledger.then((l) => l.close(), nothing), () => opening.lens.then((l) => l.close(), nothing), () => opening.jobs.then((j) => j.stop(), nothing))
+  await Promise.allSettled(Object.values(opening))
+  const [ledger, lens, jobs] = [await opening.ledger, await opening.lens, await opening.jobs]
   const identity: IdentityDeps = { db, vault, ledger, registry }
   late.handles = new PersonHandles(identity)
   await late.handles.refresh()
@@ -176,23 +179,11 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   return { parts, work, mounted }
 }
 
+const nothing = (): void => undefined
+
 /** DuckDB's share: 600 MB hold a million contacts. */
 const LENS_MEMORY_MB = 1200
 const HOUR_MS = 3_600_000
-
-async function listen(app: Awaited<ReturnType<typeof buildServer>>, config: Config): Promise<number> {
-  try {
-    await app.listen({ host: config.host, port: config.port })
-  } catch (error) {
-    const code = (error as { code?: string }).code
-    if (code === 'EADDRINUSE') throw new Refusal('port-taken', `Port ${config.port} on ${config.host} is taken: stop what uses it or set SEALBOOK_PORT; nothing was changed.`, 4, error)
-    if (code === 'EACCES') throw new Refusal('port-refused', `Port ${config.port} needs more rights than this user has: set SEALBOOK_PORT to 1024 or above.`, 4, error)
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new Refusal('host-unusable', `This machine has no address ${config.host}: correct SEALBOOK_HOST.`, 4, error)
-    throw error
-  }
-  const address = app.server.address()
-  return typeof address === 'object' && address ? address.port : config.port
-}
 
 /** Small work that comes round again while the server runs. */
 function keepTidy(opened: Opened, log: Log): () => void {
@@ -226,7 +217,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
-    const instance = await openInstance(config, () => openLog(config), options.progress)
+    const instance = await openInstance(config, () => openLog(config), options.progress, () => checkAddress(config))
     const { log } = instance
     undo.push(() => instance.close())
     options.progress('Opening ledger, search and jobs', '正在打开账本、检索与任务')

@@ -65,14 +65,15 @@ function nodeIdOf(home: string): string {
 
 const POOL = 16
 
-/** Opens the home, its keys and its database, in this order: without a key nothing is started and nothing changes. Throws a Refusal. */
-export async function openInstance(config: Config, openLog: () => Log, progress: Progress): Promise<Instance> {
+/** Opens the home, its keys and its database, in this order: without a key nothing is started and nothing changes. `checkFirst` may refuse once the home is known to be free. Throws a Refusal. */
+export async function openInstance(config: Config, openLog: () => Log, progress: Progress, checkFirst?: () => Promise<void>): Promise<Instance> {
   const home = openHome(config.home)
   const undo: (() => Promise<void> | void)[] = [() => home.release()]
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    await checkFirst?.()
     // Not before: a log file in a folder that turns out to be somebody else's would be a change.
     const log = openLog()
     if (!hasInstance(config)) {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { quietLog, type DbConfig, type DbLog } from './config.ts'
 import { chooseAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
-import { adopt, ensureCluster, launch, type Cluster } from './embedded/cluster.ts'
+import { adopt, ensureCluster, launch, refuseMissing, type Cluster } from './embedded/cluster.ts'
 import { forgetSockets, prepareLayout } from './embedded/layout.ts'
 import { readPidFile, rotate, serves, stopServer, watch, type Running } from './embedded/process.ts'
 import { configFor, ensureRoles } from './embedded/roles.ts'
@@ -52,8 +52,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const log = options.log ?? quietLog
   const home = await realpath(options.home)
   const account = chooseAccount()
+  if (options.create === false) await refuseMissing(home)
   const cluster: Cluster = { account, log, binaries: await findBinaries(account), layout: await prepareLayout(home, account) }
-  const created = await ensureCluster(cluster, options.create ?? true)
+  const created = await ensureCluster(cluster)
   const left = await adopt(cluster)
   const running = left ?? (await launch(cluster))
   const { sockets } = cluster.layout

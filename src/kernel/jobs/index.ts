@@ -1,4 +1,5 @@
 import { PgBoss } from 'pg-boss'
+import pgBoss from 'pg-boss/package.json' with { type: 'json' }
 import { clientOptions, openDb, type DbConfig, type Tx } from '../db/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
 
@@ -23,6 +24,27 @@ const SCHEMA = 'pgboss'
 const RETRIES = 3
 const LONGEST_JOB_SECONDS = 4 * 3600
 
+/** Everything the restricted role needs is there, and of this pg-boss: the installing may be left out, which takes longer than all the rest of a start. */
+async function isInstalled(options: JobsOptions): Promise<boolean> {
+  const db = openDb(options.app, { name: 'sealbook-jobs-look', max: 1 })
+  try {
+    const [row] = await db.query<{ usable: boolean }>(USABLE, [SCHEMA])
+    if (!row?.usable) return false
+    const [found] = await db.query<{ version: number; queues: string[] }>(`SELECT version, (SELECT array_agg(name) FROM ${SCHEMA}.queue) AS queues FROM ${SCHEMA}.version`)
+    return found?.version === pgBoss.pgboss.schema && options.queues.every((q) => found.queues?.includes(q))
+  } finally {
+    await db.close()
+  }
+}
+
+/** Whether every table and function of a schema may be used: a start that was killed between making and granting them is seen. */
+const USABLE = `
+  SELECT has_schema_privilege(oid, 'USAGE')
+    AND EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'version')
+    AND NOT EXISTS (SELECT FROM pg_class t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p WHERE t.relnamespace = n.oid AND t.relkind IN ('r', 'p') AND NOT has_table_privilege(t.oid, p))
+    AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.pronamespace = n.oid AND NOT has_function_privilege(f.oid, 'EXECUTE')) AS usable
+  FROM pg_namespace n WHERE nspname = $1`
+
 /** The queue's own tables belong to the migrating role; the restricted role may work with their rows only. */
 async function install(options: JobsOptions): Promise<void> {
   const boss = new PgBoss({ ...clientOptions(options.admin, 'sealbook-jobs-setup'), schema: SCHEMA, supervise: false, schedule: false, max: 1 })
@@ -40,7 +62,7 @@ async function install(options: JobsOptions): Promise<void> {
 
 /** Starts the job queue (pg-boss). Throws what the database throws. */
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
-  await install(options)
+  if (!(await isInstalled(options))) await install(options)
   const boss = new PgBoss({ ...clientOptions(options.app, 'sealbook-jobs'), schema: SCHEMA, migrate: false, createSchema: false, schedule: false, persistWarnings: false, max: 3 })
   boss.on('error', (e) => options.log.warn({ component: 'jobs', ...errorFields(e) }, 'the job queue lost its database; it goes on by itself'))
   await boss.start()

@@ -8,7 +8,7 @@ import type { DbLog } from '../config.ts'
 import { SqlError } from '../errors.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { ownedDirectory, type Layout } from './layout.ts'
+import { dataOf, ownedDirectory, type Layout } from './layout.ts'
 import { initdb, readPidFile, serves, startRefusal, startServer, stopServer, watch, type Running } from './process.ts'
 import { configFor } from './roles.ts'
 import { PORT, settingsFiles, SUPER, writeSettings } from './settings.ts'
@@ -20,15 +20,24 @@ export interface Cluster {
   log: DbLog
 }
 
-/** Makes the cluster when there is none, and refuses one this PostgreSQL cannot run. Resolves with whether it was made. */
-export async function ensureCluster(cluster: Cluster, mayCreate: boolean): Promise<boolean> {
-  const { layout, binaries, account } = cluster
-  const entries = await readdir(layout.data).catch((error: NodeJS.ErrnoException) => {
+async function isEmpty(data: string): Promise<boolean> {
+  const entries = await readdir(data).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error
   })
-  if (entries.length === 0) {
-    if (!mayCreate) throw new Refusal('database-missing', `${layout.data} holds no database although this home has been set up; mount it again, or restore the last backup.`)
+  return entries.length === 0
+}
+
+/** Before anything is made where the mount should be. */
+export async function refuseMissing(home: string): Promise<void> {
+  const data = dataOf(home)
+  if (await isEmpty(data)) throw new Refusal('database-missing', `${data} holds no database although this home has been set up; mount it again, or restore the last backup. Nothing was changed.`)
+}
+
+/** Makes the cluster when there is none, and refuses one this PostgreSQL cannot run. Resolves with whether it was made. */
+export async function ensureCluster(cluster: Cluster): Promise<boolean> {
+  const { layout, binaries, account } = cluster
+  if (await isEmpty(layout.data)) {
     await create(cluster)
     return true
   }

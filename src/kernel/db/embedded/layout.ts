@@ -24,6 +24,9 @@ export interface Layout {
 // sun_path holds 108 bytes on Linux, 104 on macOS, with `/.s.PGSQL.5432` and its end in it.
 const LONGEST = 88
 
+/** The cluster of a home. */
+export const dataOf = (home: string): string => join(home, 'postgres', 'data')
+
 export async function prepareLayout(home: string, account: Account): Promise<Layout> {
   const base = join(home, 'postgres')
   await ownedDirectory(base, account)
@@ -34,7 +37,7 @@ export async function prepareLayout(home: string, account: Account): Promise<Lay
   await mkdir(join(home, 'log'), { recursive: true, mode: 0o700 })
   return {
     base,
-    data: join(base, 'data'),
+    data: dataOf(home),
     unfinished: join(base, 'data.unfinished'),
     sockets,
     socketsForServer: near ? '../run' : sockets,
