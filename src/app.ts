@@ -16,7 +16,7 @@ import type { Module } from './kernel/module.ts'
 import { hostsOf, openTls, type Tls } from './kernel/tls/index.ts'
 import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index.ts'
 import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
-import { openInstance, type Instance, type Progress } from './instance.ts'
+import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
@@ -27,7 +27,7 @@ import { createAuthenticator, explain, identityModule, peopleSource, placeOf, pu
 import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
-import { fillLens, lensTable, purgeUndo, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
+import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
@@ -228,7 +228,9 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     const port = await serve(config, opened, tls, log, undo)
     const url = config.origin ?? `https://localhost:${port}`
     undo.push(keepTidy(opened, log))
-    warmLens(opened, log, undo)
+    const { db, lens, records } = opened.parts
+    const filling = startFilling({ db, vault, lens, log, records })
+    undo.push(() => filling.stop())
     await runs.start()
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)
@@ -239,17 +241,6 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     return { ...server, posture, stop }
   } catch (error) {
     await stop()
-    throw error
+    throw startRefusal(error)
   }
 }
-
-function warmLens(opened: Opened, log: Log, undo: (() => Promise<unknown> | unknown)[]): void {
-  let stopped = false
-  const { db, vault, lens, records } = opened.parts
-  const filling = fillLens({ db, vault, lens, log, records }, () => stopped).catch((error: unknown) => log.error({ component: 'lens', ...errorFields(error) }, 'filling the lens broke off'))
-  undo.push(async () => {
-    stopped = true
-    await filling
-  })
-}
-

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openHome, type Home } from './kernel/base/home.ts'
-import { isUuid, uuidv7 } from './kernel/base/index.ts'
+import { isUuid, Problem, Refusal, uuidv7 } from './kernel/base/index.ts'
 import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, externalDatabase, migrate, openDb, startEmbedded, type Db, type DbConfig } from './kernel/db/index.ts'
 import type { Log } from './kernel/log/index.ts'
@@ -44,6 +44,14 @@ async function openDatabase(config: Config, log: Log, create: boolean): Promise<
     onEvent: (e) => log.warn({ component: 'postgres', event: e.kind }, 'the database server went down or came back'),
   })
   return { app: server.appConfig, admin: server.adminConfig, appRole: server.appRole, kind: 'embedded', stop: () => server.stop() }
+}
+
+/** What a person reads who starts it; a Problem speaks to somebody who asked a running server. */
+export function startRefusal(error: unknown): unknown {
+  if (!(error instanceof Problem)) return error
+  if (error.code === 'database-damaged') return new Refusal('database-damaged', 'Files of the database are damaged: keep a copy of this home as it is, then restore the last backup.', 4, error)
+  if (error.code === 'database-unavailable') return new Refusal('database-unavailable', 'The database stopped answering during the start: look into log/postgres.log of the home, or at your own server, and start again.', 4, error)
+  return error
 }
 
 const nodeIdPath = (home: string): string => join(home, 'keys', 'node-id')
@@ -93,6 +101,6 @@ export async function openInstance(config: Config, openLog: () => Log, progress:
     return { home, log, vault, database, db, nodeId: nodeIdOf(home.path), close }
   } catch (error) {
     await close()
-    throw error
+    throw startRefusal(error)
   }
 }

@@ -20,6 +20,7 @@ export const FINDING_WORDS: Readonly<Record<string, readonly [what: string, fix:
   'database-old': ['PostgreSQL 版本过旧。', '请使用 PostgreSQL 15 或更新版本。'],
   'database-not-durable': ['数据库关闭了持久化设置：崩溃时可能丢失已确认的写入。', '请开启该设置并重启 PostgreSQL。'],
   'database-checksums-off': ['数据校验和未启用：磁盘损坏可能不被察觉。', '请停止 PostgreSQL 并运行 `pg_checksums --enable`。'],
+  'database-damaged': ['数据库文件中有页面校验和不符，数据已损坏。', '请原样保留此目录的副本，检查磁盘，并恢复最近的备份。'],
   'database-role-powerful': ['应用所用的数据库角色权限过大。', '请改用不含 superuser、createrole、bypassrls 的角色。'],
   'database-ledger-writable': ['应用所用的数据库角色可修改或删除账本。', '请撤销其对账本表的 UPDATE、DELETE、TRUNCATE 权限。'],
   'database-embedded': ['内置 PostgreSQL 适用于试用和小团队，仅通过本机套接字通信。', '生产环境请用 SEALBOOK_DATABASE_URL 与 SEALBOOK_DATABASE_ADMIN_URL 指定受维护的 PostgreSQL。'],

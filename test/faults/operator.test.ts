@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { stopLeftBehind } from '../../src/kernel/db/index.ts'
 import { runCli } from '../harness/cli.ts'
 import { init, initArguments, makePlace, TestServer, type InitDocument, type Place } from '../harness/server.ts'
 import { asSuperuser, changesIn, garble, rowsOf, snapshot, withDatabase } from './home.ts'
@@ -170,6 +173,54 @@ describe('the database', () => {
       return whileSpoilt(inData('pg_wal', name), (p) => garble(p, 0, statSync(p).size), () => spoilAll(rest))
     }
     return spoilAll(newest)
+  })
+})
+
+describe('a damaged table', () => {
+  const spoilTable = async (relation: string, then: () => Promise<void>): Promise<void> => {
+    const [row] = await withDatabase(place.home, () => asSuperuser<{ path: string }>(place.home, 'SELECT pg_relation_filepath($1::regclass) AS path', [relation]))
+    await whileSpoilt(inData(row?.path ?? ''), (p) => garble(p, 100, 8000), then)
+  }
+
+  test.each(['pg_class', 'schema_migration', 'organisation', 'pgboss.version'])('%s, which the start reads', (relation) =>
+    spoilTable(relation, async () => {
+      const done = await runCli(['start', '--json'], place.env)
+      expect({ code: done.code, problem: done.json?.problem?.code, says: done.json?.problem?.detail }).toEqual({ code: 4, problem: 'database-damaged', says: expect.stringMatching(/restore the last backup\.$/) })
+    }))
+
+  test('contacts: the server runs, shows nothing of them, and doctor is red', () =>
+    spoilTable('contacts', async () => {
+      await server.start()
+      for (const [path, body] of [['/contacts/search', {}], ['/contacts', { fullName: 'Not Kept' }]] as const) {
+        expect(await server.call('POST', path, body)).toMatchObject({ status: 503, body: { code: 'database-damaged' } })
+      }
+      expect((await server.call('GET', '/me')).status).toBe(200)
+      const codes = async (...args: string[]): Promise<string[]> => (await server.cli(['doctor', '--json', ...args])).json.findings.map((f: { code: string }) => f.code)
+      await expect.poll(() => codes(), { timeout: 15_000, interval: 500 }).toContain('database-damaged')
+      expect(await server.end('SIGTERM')).toBe(0)
+      expect(await codes('--deep')).toContain('database-damaged')
+    }))
+})
+
+describe('a first start that is killed', () => {
+  test.each([
+    ['when the keys are made', ['keys', 'keystore.sqlite']],
+    ['while the database is made', ['postgres', 'data.unfinished', 'PG_VERSION']],
+    ['when the database is made', ['postgres', 'data', 'PG_VERSION']],
+    ['when the database was taken into use', ['keys', 'node-id']],
+  ])('%s is taken up by the next one', async (_when, sign) => {
+    const fresh = makePlace()
+    try {
+      const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts'), 'start', '--json'], { env: fresh.env, stdio: 'ignore' })
+      const ended = once(child, 'exit')
+      while (!existsSync(join(fresh.home, ...sign))) await new Promise((resolve) => setTimeout(resolve, 1))
+      child.kill('SIGKILL')
+      await ended
+      expect((await init(fresh)).ownerId).toMatch(/^[0-9a-f-]{36}$/)
+    } finally {
+      await stopLeftBehind(fresh.home)
+      rmSync(fresh.folder, { recursive: true })
+    }
   })
 })
 

@@ -86,6 +86,7 @@ defineProblems({
   'key-unavailable': { status: 503, title: 'Key unavailable', en: 'The record stays sealed until its key can be used; ask the operator to run doctor.', zh: '密钥不可用，记录保持加密；请联系运维人员运行 doctor。' },
   'ledger-unavailable': { status: 503, title: 'Ledger unavailable', en: 'Nothing is shown or changed while it cannot be recorded; try again, or ask the operator to run doctor.', zh: '审计账本不可用，暂不显示或修改任何内容；请稍后重试，或联系运维人员运行 doctor。' },
   'database-unavailable': { status: 503, title: 'Database unavailable', en: 'Try again shortly; if it lasts, ask the operator to run doctor.', zh: '数据库不可用，请稍后重试；如持续出现，请联系运维人员运行 doctor。' },
+  'database-damaged': { status: 503, title: 'Database damaged', en: 'A file of the database is damaged: ask the operator to run doctor and to restore the last backup.', zh: '数据库文件已损坏：请联系运维人员运行 doctor 并恢复最近的备份。' },
   'seal-broken': { status: 503, title: 'Record damaged', en: 'This record does not match its seal and is not shown; the operator has been alerted.', zh: '此记录与其封印不符，已拒绝显示并已报警。' },
   'lens-warming': { status: 503, title: 'Search is warming up', en: 'Search by text is ready in a moment; exact look-ups work already.', zh: '全文检索正在预热，请稍候；精确查询已可用。' },
   'shutting-down': { status: 503, title: 'Shutting down', en: 'Try again in a moment.', zh: '服务正在停止，请稍后重试。' },

@@ -29,6 +29,8 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 // PostgreSQL appendix A. Class 08 is the connection, 53 resources (disk, memory, connections), 57 intervention (shutdown,
 // time limits), 58 the system, XX corruption, F0 configuration files; 55P03 a lock not had in time, 25P03/25P04 a transaction left idle or run too long.
 const UNAVAILABLE = /^(08|53|57|58|XX|F0|55P03|25P0[34])/
+// A page or an index whose checksum or structure does not hold; waiting does not help.
+const DAMAGED = new Set(['XX001', 'XX002'])
 // Only these classes have messages made of names. Class 22 quotes the value it could not read.
 const NAMES_ONLY = /^(0A|23|25|2B|40|42|55|P0001)/
 
@@ -39,6 +41,7 @@ export function translate(error: unknown): Error {
   // Not from PostgreSQL means the socket: ECONNREFUSED, ENOENT, "Connection terminated unexpectedly", a timeout of ours.
   if (!(error instanceof pg.DatabaseError)) return unavailable((error as NodeJS.ErrnoException).code ?? 'connection lost')
   const state = error.code ?? 'XX000'
+  if (DAMAGED.has(state)) return new Problem('database-damaged', { cause: new Error(state) })
   if (UNAVAILABLE.test(state)) return unavailable(state)
   const message = NAMES_ONLY.test(state) ? error.message : 'statement refused'
   return new SqlError({ sqlState: state, message, table: error.table, column: error.column, constraint: error.constraint })

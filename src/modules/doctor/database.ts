@@ -10,6 +10,8 @@ interface Facts {
   settings: Record<string, string>
   superuser: boolean
   rewrites: boolean
+  /** Pages whose checksum did not hold when they were read. */
+  damagedPages: number
 }
 
 async function factsOf(sql: Sql): Promise<Facts> {
@@ -21,18 +23,21 @@ async function factsOf(sql: Sql): Promise<Facts> {
             EXISTS (SELECT FROM pg_class c WHERE c.relname LIKE 'ledger\\_%' AND c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')) AS rewrites
      FROM pg_roles r WHERE r.rolname = current_user`,
   )
-  return { version: Number(settings['server_version_num']), settings, superuser: role?.superuser ?? false, rewrites: role?.rewrites ?? false }
+  // Of this database and of what all databases share.
+  const [pages] = await sql.query<{ damaged: number }>('SELECT coalesce(sum(checksum_failures), 0)::int AS damaged FROM pg_stat_database WHERE datname = current_database() OR datname IS NULL')
+  return { version: Number(settings['server_version_num']), settings, superuser: role?.superuser ?? false, rewrites: role?.rewrites ?? false, damagedPages: pages?.damaged ?? 0 }
 }
 
 /** The database as the restricted role sees it: version, durability, checksums, and that the role is restricted. */
 export async function checkDatabase(sql: Sql, embedded: boolean): Promise<Finding[]> {
-  const { version, settings, superuser, rewrites } = await factsOf(sql)
+  const { version, settings, superuser, rewrites, damagedPages } = await factsOf(sql)
   const findings: Finding[] = []
   if (version < LEAST_VERSION) findings.push({ code: 'database-old', level: 'red', what: `PostgreSQL ${Math.floor(version / 10_000)} is too old.`, fix: 'Use PostgreSQL 15 or newer.' })
   for (const name of DURABLE) {
     if (settings[name] === 'off') findings.push({ code: 'database-not-durable', level: 'red', what: `${name} is off: an acknowledged write may be lost in a crash.`, fix: `Set ${name} = on and restart PostgreSQL.` })
   }
   if (settings['data_checksums'] === 'off') findings.push({ code: 'database-checksums-off', level: 'amber', what: 'Data checksums are off: damage on disk may go unnoticed.', fix: 'Stop PostgreSQL and run `pg_checksums --enable`.' })
+  if (damagedPages > 0) findings.push({ code: 'database-damaged', level: 'red', what: `${damagedPages} reads of database files met a page whose checksum does not hold.`, fix: 'Keep a copy of this home as it is, look at the disk, and restore the last backup.' })
   if (superuser) findings.push({ code: 'database-role-powerful', level: 'red', what: 'SEALBOOK_DATABASE_URL names a role with rights over others.', fix: 'Give it a role without superuser, createrole and bypassrls.' })
   if (rewrites) findings.push({ code: 'database-ledger-writable', level: 'red', what: 'The role of the application may change or delete ledger rows.', fix: 'Revoke UPDATE, DELETE and TRUNCATE on the ledger tables from it.' })
   if (embedded) {

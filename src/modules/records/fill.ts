@@ -1,4 +1,4 @@
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import type { Db } from '../../kernel/db/types.ts'
 import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import type { Lens, LensRow } from '../../kernel/lens/index.ts'
@@ -39,8 +39,33 @@ function shownFieldOf(slices: Iterable<Slice>, entity: string): string | null {
   return null
 }
 
+const LONGEST_PAUSE_MS = 30_000
+
+/** Fills the lens in the background until it is whole: a database that is away for a while only makes it later. */
+export function startFilling(deps: FillDeps): { stop(): Promise<void> } {
+  const stopping = new AbortController()
+  const filling = fillUntilWhole(deps, stopping.signal)
+  return {
+    async stop() {
+      stopping.abort()
+      await filling
+    },
+  }
+}
+
+async function fillUntilWhole(deps: FillDeps, signal: AbortSignal): Promise<void> {
+  for (let pause = 250; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await fillLens(deps, () => signal.aborted)
+    } catch (error) {
+      deps.log.error({ component: 'lens', ...errorFields(error) }, 'filling the lens broke off and is tried again')
+      await sleep(pause, undefined, { signal }).catch(() => undefined)
+    }
+  }
+}
+
 /** Fills the lens newest first; it can be searched from the first batch. A row that does not open is left out and told, never guessed. */
-export async function fillLens(deps: FillDeps, stopped: () => boolean): Promise<void> {
+async function fillLens(deps: FillDeps, stopped: () => boolean): Promise<void> {
   const names: Names = new Map()
   for (const slice of fillOrder([...deps.records.slices.values()])) await fillOne(deps, slice, names, stopped)
 }

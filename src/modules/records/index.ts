@@ -1,6 +1,6 @@
 export { purgeUndo } from './bulk.ts'
 export { recordContracts } from './contracts.ts'
-export { fillLens, type FillDeps } from './fill.ts'
+export { startFilling, type FillDeps } from './fill.ts'
 export { lensRow, lensTable, toLensRow, type Shown } from './lens-row.ts'
 export { openOne, openRow, openRows } from './open.ts'
 export { recordRoutes, undoRoute } from './routes.ts'
