@@ -3,7 +3,11 @@ import { Problem } from '../base/index.ts'
 import { dedicated, command, ourClientOptions, run, runPrepared } from './client.ts'
 import { appLimits, clientOptions, quietLog, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
 import { translate } from './errors.ts'
+import { Lanes } from './lanes.ts'
 import type { Db, Tx } from './types.ts'
+
+/** Two keep a slow look-up from holding up all others; more would only send smaller packets. */
+const LANES = 2
 
 export interface DbOptions {
   /** Shown in pg_stat_activity. */
@@ -21,6 +25,7 @@ export function openDb(config: DbConfig, options: DbOptions = {}): Db {
   const log = options.log ?? quietLog
   const pool = new pg.Pool({ ...ourClientOptions(config, name, limits), max: options.max ?? 20, idleTimeoutMillis: 60_000 })
   // An idle connection that breaks reports here; the pool has already dropped it. Without a listener Node would exit.
+  const lanes = new Lanes(config, { name, limits, log, count: Math.min(LANES, options.max ?? 20) })
   pool.on('error', () => {
     // The driver reports closed before its sockets are, so a server that stops right after may still end one of them.
     if (!closing) log.warn({ pool: name }, 'a database connection was lost')
@@ -28,11 +33,11 @@ export function openDb(config: DbConfig, options: DbOptions = {}): Db {
   let closing: Promise<void> | undefined
   return {
     query: (text, params) => withClient(pool, (client) => run(client, text, params)),
-    prepared: (text, params) => withClient(pool, (client) => runPrepared(client, text, params)),
+    prepared: (text, params) => lanes.run(text, params),
     tx: (fn) => transaction(pool, fn),
     connect: (purpose) => dedicated(config, `${name}:${purpose}`, limits),
     connectionOptions: clientOptions(config, name, limits),
-    close: () => (closing ??= pool.end()),
+    close: () => (closing ??= Promise.all([lanes.close(), pool.end()]).then(() => undefined)),
   }
 }
 
