@@ -1,4 +1,4 @@
-// npm test: types, lint, generated docs, then every suite. Goes on after a failure, so that one run tells everything.
+// npm test: types, lint, generated docs, every suite, then the evidence that documents name. Goes on after a failure, so that one run tells everything.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,6 +27,8 @@ function steps(vitestArgs: string[]): Step[] {
     { name: 'lint', command: bin('oxlint'), args: ['--deny-warnings'] },
     ...(existsSync(join(root, 'src', 'cli', 'docs.ts')) ? [{ name: 'generated docs', command: process.execPath, args: ['src/main.ts', 'docs', '--check'] }] : []),
     { name: 'tests', command: bin('vitest'), args: ['run', ...vitestArgs] },
+    // A run of some tests only has evidence for some rows only.
+    ...(vitestArgs.length === 0 ? [{ name: 'evidence', command: process.execPath, args: [join('test', 'asvs.ts'), '--report', report] }] : []),
   ]
 }
 
