@@ -68,8 +68,8 @@ function sendAnswer(answer: Answer<unknown>, fallback: number, reply: FastifyRep
   if (answer.version !== undefined) void reply.header('ETag', `"${answer.version}"`)
   void reply.code(answer.status ?? fallback)
   if (answer.stream !== undefined) return reply.send(answer.stream)
-  if (answer.body === undefined) return reply.send()
-  return reply.header('Content-Type', 'application/json; charset=utf-8').send(JSON.stringify(answer.body))
+  if (answer.text === undefined && answer.body === undefined) return reply.send()
+  return reply.header('Content-Type', 'application/json; charset=utf-8').send(answer.text ?? JSON.stringify(answer.body))
 }
 
 /** A request id we may echo: the client's when it is a plain token, else our own. */

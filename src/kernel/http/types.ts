@@ -48,6 +48,8 @@ export interface Answer<T> {
   headers?: Record<string, string>
   /** Becomes the ETag. */
   version?: number
+  /** The body as JSON text, where it is already there; `body` is then not read. */
+  text?: string
   /** Set on the reply instead of a JSON body. */
   stream?: NodeJS.ReadableStream | string
 }

@@ -5,7 +5,7 @@ import type { Vault } from '../../kernel/vault/index.ts'
 import { ALL } from '../access/index.ts'
 import { cachedRow, openRow } from './open.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
-import type { RowColumns } from '../../kernel/vault/index.ts'
+import type { FullRow } from './store.ts'
 
 const columnsOf = new WeakMap<Entity, readonly FindColumn[]>()
 
@@ -94,7 +94,7 @@ export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custo
 export async function shownName(sql: Sql, vault: Vault, slice: Slice, id: string, field: string): Promise<string | null> {
   const row = await slice.store.find(sql, id, ALL, { cachedStamp: slice.cache.stamp(id), deleted: true })
   if (!row) return null
-  const record = row.main ? openRow(vault, slice, row as RowColumns & { stamp: string }, vault.ownerKey(id)) : cachedRow(slice, row)
+  const record = row.main ? openRow(vault, slice, row as FullRow, vault.ownerKey(id)) : cachedRow(slice, row)
   return record ? String(record[field] ?? '') : null
 }
 

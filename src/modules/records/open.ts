@@ -1,11 +1,9 @@
 import { Problem } from '../../kernel/base/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
-import { openRecord, type OwnerKey, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
+import { openRecord, type OwnerKey, type Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import type { Slice } from './slice.ts'
-import type { MaybeRow } from './store.ts'
-
-type FullRow = RowColumns & { stamp: string }
+import type { FullRow, RowStamp } from './store.ts'
 
 /** Opens one whole row and keeps the record. Throws Problem seal-broken or key-unavailable; the caller shows nothing then. */
 export function openRow(vault: Vault, slice: Slice, row: FullRow, key: OwnerKey): AnyRecord {
@@ -15,7 +13,7 @@ export function openRow(vault: Vault, slice: Slice, row: FullRow, key: OwnerKey)
 }
 
 /** The kept record of a row whose blobs were left out, or null. */
-export function cachedRow(slice: Slice, row: MaybeRow): AnyRecord | null {
+export function cachedRow(slice: Slice, row: RowStamp): AnyRecord | null {
   return slice.cache.get(row.id, row.stamp)
 }
 
@@ -38,27 +36,25 @@ export interface OpenedRows {
   refused: number
 }
 
-/** Opens the rows of a page in their order; those not cached are fetched with their blobs in one more statement. Throws Problem ledger-unavailable. */
-export async function openRows(reading: Reading, slice: Slice, rows: readonly MaybeRow[]): Promise<OpenedRows> {
+/** Opens the rows of a page in their order; those not cached are fetched whole in one more statement. Throws Problem ledger-unavailable. */
+export async function openRows(reading: Reading, slice: Slice, rows: readonly RowStamp[]): Promise<OpenedRows> {
   let refused = 0
   const opened = new Map<string, AnyRecord>()
-  const missing: MaybeRow[] = []
+  const missing: RowStamp[] = []
   for (const row of rows) {
     const cached = cachedRow(slice, row)
     if (cached) opened.set(row.id, cached)
     else missing.push(row)
   }
-  if (missing.length > 0) {
-    const blobs = new Map((await slice.store.blobs(reading.sql, missing.map((r) => r.id))).map((b) => [b.id, b]))
-    for (const row of missing) {
-      const blob = blobs.get(row.id)
-      if (!blob || blob.stamp !== row.stamp) continue // changed or gone between the two statements: it is simply not on this page
-      try {
-        opened.set(row.id, openRow(reading.vault, slice, { ...row, ...blob } as FullRow, reading.vault.ownerKey(row.id)))
-      } catch (error) {
-        await reportBroken(reading, slice, row.id, error).catch(onlyBroken)
-        refused++
-      }
+  const full = missing.length > 0 ? await slice.store.full(reading.sql, missing.map((r) => r.id)) : []
+  const wanted = new Map(missing.map((r) => [r.id, r.stamp]))
+  for (const row of full) {
+    if (wanted.get(row.id) !== row.stamp) continue // changed between the two statements: it is simply not on this page
+    try {
+      opened.set(row.id, openRow(reading.vault, slice, row, reading.vault.ownerKey(row.id)))
+    } catch (error) {
+      await reportBroken(reading, slice, row.id, error).catch(onlyBroken)
+      refused++
     }
   }
   return { records: rows.flatMap((r) => opened.get(r.id) ?? []), refused }

@@ -1,14 +1,15 @@
 import type { ZodRawShape } from 'zod'
 import { Problem } from '../../kernel/base/index.ts'
-import { route, type Route } from '../../kernel/http/index.ts'
+import { route, type Answer, type Route } from '../../kernel/http/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
-import { rowCondition, viewRecord } from '../access/index.ts'
+import { rowCondition } from '../access/index.ts'
 import { bulkChange, undoChange, type BulkBody } from './bulk.ts'
 import { recordContracts, undoContract } from './contracts.ts'
 import { relationsOf, revealFields, timelineOf, whyOf } from './history.ts'
 import { openOne } from './open.ts'
 import { searchRecords, type SearchBody } from './search.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
+import { viewText } from './view.ts'
 import { createRecord, deleteRecord, patchRecord, restoreRecord, type Written } from './write.ts'
 
 type Body = Record<string, unknown>
@@ -20,11 +21,11 @@ function needsOneOf(desk: Desk, slice: Slice, verbs: readonly string[]): void {
   if (!verbs.some((v) => desk.actor.grants.permissions.has(`${slice.entity.plural}:${v}`))) throw new Problem('permission-missing')
 }
 
-async function readOne(desk: Desk, deps: RecordsDeps, slice: Slice, id: string): Promise<{ body: object; version: number }> {
+async function readOne(desk: Desk, deps: RecordsDeps, slice: Slice, id: string): Promise<Answer<null>> {
   const { entity } = slice
   const { record, key } = await openOne(desk, slice, id, rowCondition(desk.actor, entity, 'read'))
   desk.record({ action: `${entity.name}.read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
-  return { body: viewRecord(entity, record, desk.actor, deps.customFields(entity.name)), version: record.version }
+  return { body: null, text: viewText(entity, record, desk.actor, deps), version: record.version }
 }
 
 /** The routes every noun has. `create` may be replaced by a noun that accepts more than its fields. */
@@ -40,7 +41,7 @@ export function recordRoutes(deps: RecordsDeps, slice: Slice, own: { create?: (d
     }),
     route(c.remove, async (desk, { params, version }) => answer(await deleteRecord(desk, deps, slice, params.id, version))),
     route(c.restore, async (desk, { params }) => answer(await restoreRecord(desk, deps, slice, params.id))),
-    route(c.search, async (desk, { body }) => ({ body: await searchRecords(desk, deps, slice, body as SearchBody) })),
+    route(c.search, async (desk, { body }) => ({ body: null, text: await searchRecords(desk, deps, slice, body as SearchBody) })),
     route(c.bulk, async (desk, { body }) => {
       needsOneOf(desk, slice, ['edit', 'assign', 'delete'])
       return { body: await bulkChange(desk, deps, slice, body as BulkBody) }

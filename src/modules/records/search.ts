@@ -6,8 +6,9 @@ import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import { checkFields, checkSort, checkWhereCounting, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
 import { openRows } from './open.ts'
+import { viewText } from './view.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
-import type { MaybeRow } from './store.ts'
+import type { RowStamp } from './store.ts'
 
 export interface SearchBody {
   where?: unknown
@@ -114,7 +115,7 @@ function readCursor(reading: Reading, label: string, cursor: string | undefined)
 const writeCursor = (reading: Reading, label: string, state: CursorState): string => reading.vault.sealInstance(label, Buffer.from(JSON.stringify(state))).toString('base64url')
 
 interface Found {
-  rows: MaybeRow[]
+  rows: RowStamp[]
   next: CursorState | null
   count: number | null
   complete: boolean
@@ -153,16 +154,17 @@ async function fromLens(reading: Reading, slice: Slice, q: Checked, state: Curso
   return { rows: ids.flatMap((id) => byId.get(id) ?? []), next: answer.lastKey ? { after: answer.lastKey } : null, count: answer.count, complete: answer.complete }
 }
 
-function shown(entity: Entity, record: AnyRecord, reading: Reading, deps: RecordsDeps, fields: string[] | null): RecordView | Partial<RecordView> {
+/** One item as JSON text: the whole view, or the fields asked for with the masks that belong to them. */
+function shown(entity: Entity, record: AnyRecord, reading: Reading, deps: RecordsDeps, fields: string[] | null): string {
+  if (!fields) return viewText(entity, record, reading.actor, deps)
   const view = viewRecord(entity, record, reading.actor, deps.customFields(entity.name))
-  if (!fields) return view
   const wanted = new Set(['id', 'version', ...fields.map((f) => (f.startsWith('custom.') ? 'custom' : f))])
   const masks = Object.fromEntries(Object.entries(view.masks).filter(([k]) => wanted.has(k)))
-  return { ...Object.fromEntries(Object.entries(view).filter(([k]) => wanted.has(k))), masks, can: view.can }
+  return JSON.stringify({ ...Object.fromEntries(Object.entries(view).filter(([k]) => wanted.has(k))), masks, can: view.can })
 }
 
-/** Search, list and count of any noun: one path, one gate, one event with the handles of everyone shown. */
-export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: Slice, body: SearchBody): Promise<SearchAnswer> {
+/** Search, list and count of any noun: one path, one gate, one event with the handles of everyone shown. Resolves with a SearchAnswer as JSON text. */
+export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: Slice, body: SearchBody): Promise<string> {
   const { entity } = slice
   const q = check(reading, deps, entity, body)
   const label = cursorLabel(reading, entity, body)
@@ -173,11 +175,11 @@ export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: 
   // The event starts on its way before the rows are opened: the two run side by side, and the door waits for both.
   reading.record({ action: `${entity.name}.listed`, object: { kind: entity.name, id: null }, subjects, purpose: 'list' })
   const { records, refused } = await openRows(reading, slice, found.rows)
-  return {
-    items: records.map((r) => shown(entity, r, reading, deps, q.fields)),
+  const rest: Omit<SearchAnswer, 'items'> = {
     nextCursor: found.next ? writeCursor(reading, label, found.next) : null,
     ...(found.count === null ? {} : { count: found.count }),
     complete: found.complete,
     ...(refused > 0 ? { refused } : {}),
   }
+  return `{"items":[${records.map((r) => shown(entity, r, reading, deps, q.fields)).join(',')}],${JSON.stringify(rest).slice(1)}`
 }

@@ -8,12 +8,16 @@ import { toSql } from '../access/index.ts'
 const BLOBS = ['main', 'sensitive', 'custom'] as const
 const SQL_TYPE = { uuid: 'uuid', time: 'timestamptz', enumeration: 'text', flag: 'boolean' } as const
 
-/**
- * A row whose blobs may be left out because the cache already holds its opened record. `stamp` is PostgreSQL's own mark of
- * who wrote this version of the row (xmin): any UPDATE changes it, also one that keeps our version, so a copy opened
- * before somebody changed the row behind our back is never taken for it.
- */
-export type MaybeRow = { id: string; version: number; stamp: string; main: Buffer | null; sensitive: Buffer | null; custom: Buffer | null } & Record<string, unknown>
+/** Which row, and PostgreSQL's own mark of who wrote this version of it (xmin): any UPDATE changes it, also one that keeps our version. */
+export interface RowStamp {
+  id: string
+  stamp: string
+}
+
+export type FullRow = RowColumns & { stamp: string }
+
+/** A row whose blobs are left out where the cache holds its record, opened from the very same stamp. */
+export type MaybeRow = RowStamp & { version: number; main: Buffer | null; sensitive: Buffer | null; custom: Buffer | null } & Record<string, unknown>
 
 export interface Page {
   scope: Condition
@@ -29,9 +33,10 @@ export interface RecordStore {
   find(sql: Sql, id: string, scope: Condition, options?: { cachedStamp?: string; deleted?: boolean }): Promise<MaybeRow | null>
   /** Locks the row for a change. */
   lock(sql: Sql, id: string, scope: Condition, deleted: boolean): Promise<RowColumns | null>
-  /** Plain columns of a page, newest first; never deleted rows. */
-  page(sql: Sql, page: Page): Promise<MaybeRow[]>
-  blobs(sql: Sql, ids: readonly string[]): Promise<(Pick<RowColumns, 'main' | 'sensitive' | 'custom'> & { id: string; stamp: string })[]>
+  /** A page, newest first; never deleted rows. */
+  page(sql: Sql, page: Page): Promise<RowStamp[]>
+  /** Whole rows, in no order. */
+  full(sql: Sql, ids: readonly string[]): Promise<FullRow[]>
   count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number>
   insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void>
   /** Writes the row of a new version; false when another version is there. */
@@ -63,7 +68,7 @@ class TableStore implements RecordStore {
   readonly #entity: Entity
   readonly #all: readonly string[]
   readonly #types: readonly string[]
-  readonly #sql: { find: string; lock: string; page: string; blobs: string; count: string; insertOne: string; update: string }
+  readonly #sql: { find: string; lock: string; page: string; full: string; count: string; insertOne: string; update: string }
 
   constructor(entity: Entity) {
     this.#entity = entity
@@ -76,8 +81,8 @@ class TableStore implements RecordStore {
     this.#sql = {
       find: `SELECT ${stamped}, ${BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')} FROM ${t} WHERE id = $1`,
       lock: `SELECT ${all} FROM ${t} WHERE id = $1`,
-      page: `SELECT ${stamped} FROM ${t}`,
-      blobs: `SELECT id, xmin::text AS stamp, ${BLOBS.join(', ')} FROM ${t} WHERE id = ANY ($1::uuid[])`,
+      page: `SELECT id, xmin::text AS stamp FROM ${t}`,
+      full: `SELECT ${all}, xmin::text AS stamp FROM ${t} WHERE id = ANY ($1::uuid[])`,
       count: `SELECT count(*) AS n FROM ${t}`,
       insertOne: `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`,
       update: `UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${this.#all.length + 1} RETURNING 1 AS done`,
@@ -97,13 +102,13 @@ class TableStore implements RecordStore {
     return rows[0] ?? null
   }
 
-  page(sql: Sql, page: Page): Promise<MaybeRow[]> {
+  page(sql: Sql, page: Page): Promise<RowStamp[]> {
     const { text, params } = this.#conditions(page)
-    return sql.query<MaybeRow>(`${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
+    return sql.query<RowStamp>(`${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
   }
 
-  blobs(sql: Sql, ids: readonly string[]): ReturnType<RecordStore['blobs']> {
-    return sql.prepared(this.#sql.blobs, [ids])
+  full(sql: Sql, ids: readonly string[]): Promise<FullRow[]> {
+    return sql.prepared<FullRow>(this.#sql.full, [ids])
   }
 
   async count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number> {
