@@ -1,6 +1,7 @@
 import { isUuid } from '../base/index.ts'
 import { CUSTOM_PREFIX, hayExpression, sqlType, type Column, type Layout } from './layout.ts'
 import { micros } from './leaf.ts'
+import { Signature, SIGNATURE_WORDS } from './signature.ts'
 import { VALUE_MARK } from './text.ts'
 import type { LensRow } from './types.ts'
 import { MAX_VERSION } from './versions.ts'
@@ -19,8 +20,30 @@ const HEX = (mark: string) => `chr(${mark.charCodeAt(0)})`
 export function insertRows(layout: Layout): string {
   const names = layout.columns.map(({ sql }) => sql)
   const parts = layout.columns.map((column, at) => `${part(at + 2)}::${sqlType(column)} AS ${column.sql}`)
-  const hay = layout.hayFields ? [`${hayExpression(layout)}`] : []
-  return `INSERT INTO ${layout.table} SELECT ${['"_id"', ...names, ...hay].join(', ')} FROM (SELECT ${[`unnest(string_split($1, ${HEX(ROW_MARK)}))::UUID AS "_id"`, ...parts].join(', ')})`
+  const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `"s${word}"`) : []
+  const signature = words.map((name, word) => `${part(layout.columns.length + 2 + word)}::UINTEGER AS ${name}`)
+  const derived = layout.hayFields ? [...words, hayExpression(layout)] : []
+  return `INSERT INTO ${layout.table} SELECT ${['"_id"', ...names, ...derived].join(', ')} FROM (SELECT ${[`unnest(string_split($1, ${HEX(ROW_MARK)}))::UUID AS "_id"`, ...parts, ...signature].join(', ')})`
+}
+
+/** The statement that takes one row's `encodeRow`: splitting costs more than the row itself when there is only one. */
+export function insertRow(layout: Layout): string {
+  const values = layout.columns.map((column, at) => `nullif($${at + 2}, '')::${sqlType(column)}`)
+  const next = layout.columns.length + 2
+  const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `$${next + word}::UINTEGER`) : []
+  const hay = layout.hayFields ? [`$${next + SIGNATURE_WORDS}`] : []
+  return `INSERT INTO ${layout.table} VALUES (${['$1::UUID', ...values, ...words, ...hay].join(', ')})`
+}
+
+/** The id, one text a column, and where the table has them the signature and the haystack (the same as hayExpression makes). */
+export function encodeRow(layout: Layout, row: LensRow): string[] {
+  const texts = layout.columns.map((column) => encode(column, row.values[column.index] ?? null))
+  if (!layout.hayFields) return [row.id, ...texts]
+  const words = signatures(layout, texts.map((text) => [text]), 1).map(([word]) => word ?? '0')
+  const of = (column: Column): string => texts[layout.columns.indexOf(column)] ?? ''
+  const singles = layout.textColumns.filter((column) => !column.many).map((column) => VALUE_MARK + of(column))
+  const lists = layout.textColumns.filter((column) => column.many).map(of)
+  return [row.id, ...texts, ...words, [...singles, VALUE_MARK, ...lists].join('')]
 }
 
 /** The statement that takes `encodeCustom`'s parameters. */
@@ -32,9 +55,23 @@ function part(parameter: number): string {
   return `nullif(unnest(string_split($${parameter}, ${HEX(ROW_MARK)})), '')`
 }
 
-/** One text a column, the id first. */
+/** One text a column, the id first and the signature last. */
 export function encodeRows(layout: Layout, rows: readonly LensRow[]): string[] {
-  return [rows.map(({ id }) => id).join(ROW_MARK), ...layout.columns.map((column) => rows.map((row) => encode(column, row.values[column.index] ?? null)).join(ROW_MARK))]
+  const columns = layout.columns.map((column) => rows.map((row) => encode(column, row.values[column.index] ?? null)))
+  const signature = layout.hayFields ? signatures(layout, columns, rows.length) : []
+  return [rows.map(({ id }) => id), ...columns, ...signature].map((column) => column.join(ROW_MARK))
+}
+
+/** Of the same columns the haystack is made of. */
+function signatures(layout: Layout, columns: readonly (readonly string[])[], rows: number): string[][] {
+  const out: string[][] = Array.from({ length: SIGNATURE_WORDS }, () => [])
+  const signature = new Signature()
+  for (let row = 0; row < rows; row++) {
+    signature.clear()
+    for (const { index } of layout.textColumns) signature.add(columns[index]?.[row] ?? '')
+    for (const [word, texts] of out.entries()) texts.push(String(signature.words[word]))
+  }
+  return out
 }
 
 export function encodeCustom(rows: readonly LensRow[]): string[] | null {

@@ -1,4 +1,5 @@
 import type { LensColumn, LensTable } from './types.ts'
+import { SIGNATURE_WORDS, signatureColumn } from './signature.ts'
 import { VALUE_MARK } from './text.ts'
 
 /** A column as stored: `sql` is its quoted name, `index` its place in a row's `values`. */
@@ -83,7 +84,8 @@ export function createTables(layout: Layout): string[] {
     const type = sqlType(column)
     return `${column.sql} ${type} ${type === 'UUID' || column.use === 'sort' ? RAW : ''}`
   })
-  const hay = layout.hayFields ? [`${HAY} VARCHAR ${RAW}`] : []
+  const signature = Array.from({ length: SIGNATURE_WORDS }, (_, word) => `${signatureColumn(word)} UINTEGER ${RAW}`)
+  const hay = layout.hayFields ? [...signature, `${HAY} VARCHAR ${RAW}`] : []
   return [
     `CREATE TABLE ${layout.table} (${[`${ID} UUID ${RAW}`, ...columns, ...hay].join(', ')})`,
     `CREATE TABLE ${layout.customTable} ("row" UUID ${RAW}, field VARCHAR, text VARCHAR, number DOUBLE)`,

@@ -1,5 +1,6 @@
 import type { Binder } from './binder.ts'
 import { CUSTOM_PREFIX, HAY, ID, type Column, type Layout } from './layout.ts'
+import { maskOf, signatureColumn } from './signature.ts'
 import { isAscii, VALUE_MARK, type Term } from './text.ts'
 
 /** Where free text may look: exactly the columns of the fields the caller may search, nothing else of the row. */
@@ -29,10 +30,20 @@ function columnsFor(reach: Reach, text: string): readonly Column[] {
   return isAscii(text) ? reach.columns : reach.columns.filter(({ use }) => use === 'text')
 }
 
+/** True where a text is in the haystack. Only rows whose signature has all its pairs of letters are looked through. */
+export function inHay(text: string, binder: Binder): string {
+  const test = `contains(${HAY}, ${binder.text(text)})`
+  const bits = maskOf(text).map(({ word, bits }) => {
+    const mask = binder.bits(bits)
+    return `(${signatureColumn(word)} & ${mask}) = ${mask}`
+  })
+  return bits.length === 0 ? test : `CASE WHEN ${bits.join(' AND ')} THEN ${test} ELSE FALSE END`
+}
+
 /** True where the term is in one of the reach's fields. */
 export function found(reach: Reach, term: Term, binder: Binder): string {
   const tests: string[] = []
-  if (reach.hay) tests.push(`contains(${HAY}, ${binder.text(term.text)})`)
+  if (reach.hay) tests.push(inHay(term.text, binder))
   else tests.push(...columnsFor(reach, term.text).map(({ sql }) => `contains(${sql}, ${binder.text(term.text)})`))
   if (term.tail !== null) tests.push(...tailTests(reach, term.tail, binder))
   if (reach.customFields.length > 0) {

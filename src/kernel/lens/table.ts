@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
-import { encodeCustom, encodeRows, insertCustom, insertRows } from './encode.ts'
+import { encodeCustom, encodeRow, encodeRows, insertCustom, insertRow, insertRows } from './encode.ts'
 import { createTables, ID, type Layout } from './layout.ts'
 import type { LensRow } from './types.ts'
 import { Versions } from './versions.ts'
@@ -34,7 +34,8 @@ export class Table {
 
   /** Writes a change; all of it is visible when this resolves, or none. */
   async write(change: Change): Promise<void> {
-    if (change.remove.length === 0 && !change.insert.some((row) => row.custom?.length)) return this.#insert(change.insert)
+    const oneStatement = change.insert.length > FEW_ROWS || change.insert.length === 1
+    if (oneStatement && change.remove.length === 0 && !change.insert.some((row) => row.custom?.length)) return this.#insert(change.insert)
     await this.#connection.run('BEGIN TRANSACTION')
     try {
       await this.#remove(change.remove)
@@ -49,7 +50,8 @@ export class Table {
 
   async #insert(rows: readonly LensRow[]): Promise<void> {
     if (rows.length === 0) return
-    await this.#run(insertRows(this.layout), encodeRows(this.layout, rows))
+    if (rows.length <= FEW_ROWS) for (const row of rows) await this.#run(insertRow(this.layout), encodeRow(this.layout, row))
+    else await this.#run(insertRows(this.layout), encodeRows(this.layout, rows))
     const custom = encodeCustom(rows)
     if (custom === null) return
     await this.#run(insertCustom(this.layout), custom)
@@ -71,6 +73,9 @@ export class Table {
     statement.clearBindings()
   }
 }
+
+/** So few rows go in one by one: a statement of its own for each is cheaper than splitting texts for all. */
+const FEW_ROWS = 3
 
 /** Up to a few ids as constants, which lets DuckDB skip row groups that cannot hold them: a third of the time of the join. */
 const FEW = 8

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { pinyinOf, sortKey } from './pinyin.ts'
-import { normalise, tail4, termsOf } from './text.ts'
+import { maskOf, Signature } from './signature.ts'
+import { normalise, tail4, termsOf, VALUE_MARK } from './text.ts'
 
 describe('normalise', () => {
   test.each([
@@ -99,6 +100,22 @@ describe('pinyinOf', () => {
       { numRuns: 2000 },
     )
   })
+})
+
+test('a signature has every bit that any part of any of its texts asks for', () => {
+  const text = fc.string({ unit: fc.oneof(fc.constantFrom('a', 'b', '王', '小', '😀', 'é'), fc.string({ minLength: 1, maxLength: 1 })), maxLength: 20 }).map((each) => each.replaceAll(VALUE_MARK, ''))
+  fc.assert(
+    fc.property(fc.array(text, { minLength: 1, maxLength: 4 }), fc.nat(), fc.nat(), fc.nat(), (texts, which, from, length) => {
+      const signature = new Signature()
+      for (const each of [texts.slice(0, 1), texts.slice(1)]) signature.add(VALUE_MARK + each.join(VALUE_MARK) + VALUE_MARK)
+      const whole = texts[which % texts.length] ?? ''
+      const part = whole.slice(from % (whole.length + 1)).slice(0, 1 + (length % 6))
+      for (const { word, bits } of maskOf(part)) expect(((signature.words[word] ?? 0) & bits) >>> 0).toBe(bits)
+    }),
+    { numRuns: 3000 },
+  )
+  expect(maskOf('a')).toEqual([])
+  expect(maskOf('小明').length).toBeGreaterThan(0)
 })
 
 test('Chinese names sort by pinyin, syllable by syllable, among Latin ones', () => {

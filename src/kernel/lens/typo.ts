@@ -1,6 +1,6 @@
 import type { Binder } from './binder.ts'
-import { HAY, type Column } from './layout.ts'
-import { all, any, found, type Reach } from './match.ts'
+import type { Column } from './layout.ts'
+import { all, any, found, inHay, type Reach } from './match.ts'
 import { pinyinOf } from './pinyin.ts'
 import { isAscii, VALUE_MARK, type Term } from './text.ts'
 
@@ -40,15 +40,15 @@ export function typoPass(reach: Reach, terms: readonly Term[], binder: Binder): 
 }
 
 /**
- * What every row of the second pass has in its haystack. DuckDB can test it while it reads that one column, and then need not read the
- * names of the others: a quarter of the time. Nothing where a word may also be in a column outside the haystack.
+ * What every row of the second pass has in its haystack, which few others have: tested before the names are compared. Nothing where a word
+ * may also be in a column outside the haystack.
  */
 function candidates(reach: Reach, terms: readonly Term[], spellings: readonly (Spelling | null)[], binder: Binder): string[] {
   if (!reach.hay || reach.customFields.length > 0) return []
   return terms.flatMap(({ text, tail }, at) => {
     const spelling = spellings[at]
     const parts = [...(terms.length > 1 || !spelling ? [text] : []), ...(spelling ? intactParts(spelling) : [])]
-    return tail === null ? [any(parts.map((part) => `contains(${HAY}, ${binder.text(part)})`))] : []
+    return tail === null ? [any(parts.map((part) => inHay(part, binder)))] : []
   })
 }
 

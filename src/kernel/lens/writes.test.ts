@@ -57,6 +57,21 @@ describe('a write', () => {
     expect((await lens.search(query({ where: { and: [{ field: 'custom.size', op: 'gte', value: 3 }, { field: 'custom.hue', op: 'eq', value: 'Red' }, { field: 'custom.none', op: 'isEmpty' }] } }))).count).toBe(1)
   })
 
+  test('of one row, of a few and of many store the same', async () => {
+    const people = Array.from({ length: 12 }, (_, n) => row(n, { fullName: n % 2 ? `单小明${n}` : null, emails: [`A${n}@x.cn`, `b${n}@y.cn`], phones: ['13800001234'], company: 'Acme 重庆', city: 'Köln', tags: n % 3 ? ['VIP', '展会'] : [], stage: 'active', score: n, vip: n % 2 === 0 }))
+    const wanted = async () => {
+      const terms = ['小明', 'shanxiaoming', 'dxm', 'b3@y', 'acme', 'chongqing', 'köln', 'vip', '1234', 'a1', '单小明1', 'zz']
+      return Promise.all(terms.map(async (each) => [each, (await lens.search(find(each))).keys]))
+    }
+    for (const person of people.slice(0, 4)) await lens.apply('contact', [person])
+    await lens.apply('contact', people.slice(4, 6))
+    await lens.apply('contact', people.slice(6))
+    const apart = await wanted()
+    await lens.close()
+    lens = await opened(people)
+    expect(apart).toEqual(await wanted())
+  })
+
   test('of more rows than a batch is taken whole', async () => {
     await lens.apply('contact', Array.from({ length: 5000 }, (_, n) => named(n, 'x')), [id(1), id(4999)])
     expect(lens.status().rows).toBe(4998)
