@@ -20,7 +20,8 @@ export class Lanes {
   readonly #limits: SessionLimits
   readonly #log: DbLog
   readonly #lanes: (Lane | null)[]
-  readonly #corked = new Set<Duplex>()
+  /** The lane that this turn's statements gather on. */
+  #gathering: Lane | null = null
   #closed = false
 
   constructor(config: DbConfig, options: { name: string; limits: SessionLimits; log: DbLog; count: number }) {
@@ -33,11 +34,11 @@ export class Lanes {
 
   /** Rejects with Problem database-unavailable while no connection can be had; the next statement tries anew. */
   async run<R extends object>(text: string, params: readonly unknown[]): Promise<R[]> {
-    const lane = this.#emptiest()
+    const lane = this.#gathering ?? this.#emptiest()
     lane.running++
     try {
       const client = await lane.client
-      this.#gather(client)
+      this.#gather(lane, client)
       return await runPrepared<R>(client, text, params)
     } finally {
       lane.running--
@@ -72,13 +73,13 @@ export class Lanes {
   }
 
   /** Holds back what is written until the sockets of this turn have all been read. */
-  #gather(client: pg.Client): void {
+  #gather(lane: Lane, client: pg.Client): void {
+    if (this.#gathering) return
     const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection // the driver's own field; a socket since it is connected
-    if (this.#corked.has(stream)) return
-    this.#corked.add(stream)
+    this.#gathering = lane
     stream.cork()
     setImmediate(() => {
-      this.#corked.delete(stream)
+      this.#gathering = null
       stream.uncork()
     })
   }
