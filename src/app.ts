@@ -231,6 +231,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     const { db, lens, records } = opened.parts
     const filling = startFilling({ db, vault, lens, log, records })
     undo.push(() => filling.stop())
+    undo.push(() => runs.stop())
     await runs.start()
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)

@@ -1,5 +1,6 @@
 import { PgBoss } from 'pg-boss'
 import pgBoss from 'pg-boss/package.json' with { type: 'json' }
+import { Problem } from '../base/index.ts'
 import { clientOptions, openDb, type DbConfig, type Tx } from '../db/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
 
@@ -23,6 +24,9 @@ export interface JobsOptions {
 const SCHEMA = 'pgboss'
 const RETRIES = 3
 const LONGEST_JOB_SECONDS = 4 * 3600
+/** A worker says this often that its job goes on; one whose process died, or whose answer was lost with the database, is given to another. */
+const HEARTBEAT_SECONDS = 15
+const LOOK_SECONDS = 10
 
 /** Everything the restricted role needs is there, and of this pg-boss: the installing may be left out, which takes longer than all the rest of a start. */
 async function isInstalled(options: JobsOptions): Promise<boolean> {
@@ -63,14 +67,14 @@ async function install(options: JobsOptions): Promise<void> {
 /** Starts the job queue (pg-boss). Throws what the database throws. */
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   if (!(await isInstalled(options))) await install(options)
-  const boss = new PgBoss({ ...clientOptions(options.app, 'sealbook-jobs'), schema: SCHEMA, migrate: false, createSchema: false, schedule: false, persistWarnings: false, max: 3 })
+  const boss = new PgBoss({ ...clientOptions(options.app, 'sealbook-jobs'), schema: SCHEMA, migrate: false, createSchema: false, schedule: false, persistWarnings: false, monitorIntervalSeconds: LOOK_SECONDS, superviseIntervalSeconds: LOOK_SECONDS, max: 3 })
   boss.on('error', (e) => options.log.warn({ component: 'jobs', ...errorFields(e) }, 'the job queue lost its database; it goes on by itself'))
   await boss.start()
   const workers = new Map<string, string>()
   return {
     async send(tx, queue, data) {
       const db = { executeSql: async (text: string, values?: unknown[]) => ({ rows: await tx.query(text, values ?? []) }) }
-      await boss.send(queue, data, { db })
+      await boss.send(queue, data, { db, heartbeatSeconds: HEARTBEAT_SECONDS })
       // Woken a moment later, when the caller has most likely committed; the poll finds it in any case.
       const worker = workers.get(queue)
       if (worker) setTimeout(() => boss.notifyWorker(worker), 20).unref()
@@ -81,7 +85,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
           try {
             await handler(job.data)
           } catch (error) {
-            options.log.error({ component: 'jobs', queue, jobId: job.id, ...errorFields(error) }, 'a job failed')
+            if (!(error instanceof Problem && error.code === 'shutting-down')) options.log.error({ component: 'jobs', queue, jobId: job.id, ...errorFields(error) }, 'a job failed')
             // pg-boss keeps what is thrown in its table: only a code goes there, never a message that may quote a value.
             throw new Error(error instanceof Error ? error.name : 'failed')
           }

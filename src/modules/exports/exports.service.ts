@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
@@ -99,12 +100,13 @@ async function exportPage(desk: Desk, deps: RecordsDeps, slice: Slice, words: Ex
   return { text, next: rows.length === PAGE ? rows.at(-1)!.id : null, rows: records.length, refused }
 }
 
-/** Writes every row the person may take out, page by page, with the rights they have at each page. */
+/** Writes every row the person may take out, page by page, with the rights they have at each page. Throws what `out` failed with; who made it listens to its errors. */
 export async function exportRows(step: Step, deps: RecordsDeps, slice: Slice, words: ExportWords & { id: string }, out: Writable, progress: (done: number, total: number) => void): Promise<ExportResult> {
   const hash = createHash('sha256')
   const write = async (text: string): Promise<void> => {
     hash.update(text)
-    if (!out.write(text)) await new Promise((resolve) => out.once('drain', resolve))
+    if (out.errored) throw out.errored
+    if (!out.write(text)) await once(out, 'drain')
   }
   const { columns, total } = await step(async (desk) => ({ columns: columnsFor(desk, deps, slice.entity), total: await slice.store.count(desk.sql, { scope: scopeOf(desk, slice.entity) }) }))
   // The byte order mark tells spreadsheet programs that Chinese text is UTF-8.

@@ -64,6 +64,8 @@ export function exportsModule(deps: RecordsDeps, runs: Runs): Module {
     await runs.discard(run.id)
     const key = await step(async (desk) => desk.actor.key)
     const out = createSealedFile(runs.vault, runs.stagingFile(run.id), exportLabel(run.id), key)
+    // A full disk is told at any moment, also while no write waits; without a listener it would end the process.
+    out.on('error', () => undefined)
     const done = exportRows(step, deps, sliceOfNoun(deps, words.noun), { ...words, id: run.id }, out, progress)
     try {
       const summary = await done
@@ -72,6 +74,8 @@ export function exportsModule(deps: RecordsDeps, runs: Runs): Module {
       return summary
     } catch (error) {
       out.destroy()
+      // Its file is gone when it has closed; not later, when the next attempt has a file of this name.
+      await finished(out).catch(() => undefined)
       throw error
     }
   })

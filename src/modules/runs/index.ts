@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem, uuidv7 } from '../../kernel/base/index.ts'
 import type { Jobs } from '../../kernel/jobs/index.ts'
 import { errorFields } from '../../kernel/log/index.ts'
@@ -45,11 +46,20 @@ export interface RunsDeps {
 
 export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export' }
 
+const SHORTEST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 15_000
+
+/** What another try may find otherwise. A damaged row or table stays as it is. */
+function mayPass(error: unknown): boolean {
+  return error instanceof Problem && error.status === 503 && error.code !== 'seal-broken' && error.code !== 'database-damaged'
+}
+
 /** Imports and exports in the background: queued in the transaction that asks for them, with the rights their person has when they run. */
 export class Runs {
   readonly #deps: RunsDeps
   readonly #handlers = new Map<RunKind, RunHandler>()
   readonly #progress = new Map<string, Progress>()
+  readonly #stopping = new AbortController()
 
   constructor(deps: RunsDeps) {
     this.#deps = deps
@@ -77,6 +87,11 @@ export class Runs {
     for (const kind of this.#handlers.keys()) await this.#deps.jobs.work(RUN_QUEUES[kind], (data) => this.#perform(kind, String(data['id'])))
     const left = await unfinishedRuns(this.#deps.work.db)
     for (const run of left) await this.#deps.work.db.tx((tx) => this.#deps.jobs.send(tx, RUN_QUEUES[run.kind], { id: run.id }))
+  }
+
+  /** Ends what runs at its next step; the next start takes it up. Called before the queue is stopped. */
+  stop(): void {
+    this.#stopping.abort()
   }
 
   async ask(desk: Desk, kind: RunKind, words: object, id = uuidv7()): Promise<{ id: string }> {
@@ -109,7 +124,20 @@ export class Runs {
     for (const { id } of await expiredRuns(this.#deps.work.db)) await this.discard(id)
   }
 
+  /** A run waits for a database, key or disk that is away, for as long as it takes: the queue would give it up after some tries. */
   async #perform(kind: RunKind, id: string): Promise<void> {
+    for (let pause = SHORTEST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return await this.#take(kind, id)
+      } catch (error) {
+        if (!mayPass(error) || this.#stopping.signal.aborted) throw error
+        this.#deps.work.log.warn({ component: 'runs', id, ...errorFields(error) }, 'a run waits for what is away')
+      }
+      await sleep(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+    }
+  }
+
+  async #take(kind: RunKind, id: string): Promise<void> {
     const { db, vault } = this.#deps.work
     const run = await findRun<RunWords<unknown>>(db, vault, kind, id, null)
     if (run.state === 'done' || run.state === 'failed') return
@@ -118,14 +146,12 @@ export class Runs {
     try {
       const result = await this.#attempt(taken)
       await moveRun(db, vault, taken, 'done', { ...taken.words, result })
-      await this.#tidy(kind, id)
     } catch (error) {
-      // A database or key that is away for a moment is worth another try by the queue; anything else ends the run with its code.
-      if (error instanceof Problem && error.status === 503 && error.code !== 'seal-broken') throw error
+      if (mayPass(error)) throw error
       if (!(error instanceof Problem)) this.#deps.work.log.error({ component: 'runs', id, ...errorFields(error) }, 'a run failed')
       await moveRun(db, vault, taken, 'failed', { ...taken.words, failure: error instanceof Problem ? { code: error.code, extra: { ...error.extra } } : { code: 'internal', extra: {} } })
-      await this.#tidy(kind, id)
     }
+    await this.#tidy(kind, id)
   }
 
   /** What was uploaded is needed no more; what was exported waits to be fetched. */
@@ -141,6 +167,7 @@ export class Runs {
 
   async #step<T>(run: Run<RunWords<unknown>>, part: (desk: Desk) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
+      if (this.#stopping.signal.aborted) throw new Problem('shutting-down')
       const actor = await this.#deps.actorOf(run.personId, run.words.scopes ?? null)
       if (!actor) throw new Problem('permission-missing')
       const open = openDesk(this.#deps.work, actor, run.id)
