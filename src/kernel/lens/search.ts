@@ -27,6 +27,8 @@ interface Found {
 const NOTHING: Found = { ids: [], keys: [], total: 0 }
 // Each term is a scan; people type a handful.
 const MAX_TERMS = 10
+/** Whoever finds so many typed it right, and need not wait for the second pass. */
+const FOUND_ENOUGH = 5
 
 /** Answers a query from one table. `live` is the number of its rows. Throws Problem invalid or field-unknown. */
 export async function search(readers: Readers, layout: Layout, query: LensQuery, live: number): Promise<Page> {
@@ -72,14 +74,14 @@ interface Wanted {
 }
 
 /**
- * With text: exact matches, and misspelt names after them when the exact ones do not fill a first page. Whether they follow depends on
- * nothing but the number of the caller's own rows that match, so every page of one search agrees.
+ * With text: exact matches, and misspelt names after them when the exact ones are few. Whether they follow depends on nothing but the
+ * number of the caller's own rows that match, so every page of one search agrees.
  */
 async function find(readers: Readers, layout: Layout, query: LensQuery, wanted: Wanted): Promise<Page> {
   const { limit, offset = 0, after } = query
   const amongTypos = Number(after?.[0] ?? 0) >= TYPO_RANK
   const exact = amongTypos ? { ...NOTHING, total: query.count ? await countExact(readers, layout, query, wanted) : 0 } : await exactPass(readers, layout, query, wanted)
-  if (!amongTypos && exact.total >= limit) return answer(exact, exact.total, query)
+  if (!amongTypos && exact.total >= Math.min(limit, FOUND_ENOUGH)) return answer(exact, exact.total, query)
   const rest = { ...query, limit: limit - exact.ids.length, offset: amongTypos || after ? offset : Math.max(0, offset - exact.total) }
   const near = await typoPassRows(readers, layout, rest, wanted)
   const both: Found = { ids: [...exact.ids, ...near.ids], keys: [...exact.keys, ...near.keys], total: exact.total + near.total }

@@ -52,7 +52,7 @@ export interface LensQuery {
   where?: Condition
   /**
    * Free text: every term must match in one of these fields (any of their text, pinyin, initials, tail4 columns, or the text of
-   * `custom.KEY`), and in no other. When fewer rows than `limit` match exactly, names one or two typos away follow them.
+   * `custom.KEY`), and in no other. When few rows match exactly (fewer than 5, or than `limit`), names one or two typos away follow them.
    */
   text?: { terms: string; fields: readonly string[] }
   /** Empty: best match first where text is asked, then newest first. Empty values come last in both directions. */
