@@ -26,11 +26,6 @@ export class Binder {
     return Number.isSafeInteger(value) ? this.#add(BigInt(value), 'BIGINT') : this.#add(value, 'DOUBLE')
   }
 
-  /** 32 bits. */
-  bits(value: number): string {
-    return this.#add(value, 'UINTEGER')
-  }
-
   boolean(value: boolean): string {
     return this.#add(value, 'BOOLEAN')
   }

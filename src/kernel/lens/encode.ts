@@ -13,7 +13,8 @@ type Value = LensRow['values'][number]
  * a gigabyte of buffers until they are collected; this costs it 2–4 µs, and the splitting runs on DuckDB's threads.
  */
 const ROW_MARK = '\x1e'
-const MARKS = /[\x1e\x1f]/g
+const ANY_MARK = /[\x00\x1e\x1f]/
+const MARKS = /[\x00\x1e\x1f]/g
 const HEX = (mark: string) => `chr(${mark.charCodeAt(0)})`
 
 /** The statement that takes `encodeRows`' parameters. */
@@ -21,7 +22,7 @@ export function insertRows(layout: Layout): string {
   const names = layout.columns.map(({ sql }) => sql)
   const parts = layout.columns.map((column, at) => `${part(at + 2)}::${sqlType(column)} AS ${column.sql}`)
   const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `"s${word}"`) : []
-  const signature = words.map((name, word) => `${part(layout.columns.length + 2 + word)}::UINTEGER AS ${name}`)
+  const signature = words.map((name, word) => `${part(layout.columns.length + 2 + word)}::BIGINT AS ${name}`)
   const derived = layout.hayFields ? [...words, hayExpression(layout)] : []
   return `INSERT INTO ${layout.table} SELECT ${['"_id"', ...names, ...derived].join(', ')} FROM (SELECT ${[`unnest(string_split($1, ${HEX(ROW_MARK)}))::UUID AS "_id"`, ...parts, ...signature].join(', ')})`
 }
@@ -30,7 +31,7 @@ export function insertRows(layout: Layout): string {
 export function insertRow(layout: Layout): string {
   const values = layout.columns.map((column, at) => `nullif($${at + 2}, '')::${sqlType(column)}`)
   const next = layout.columns.length + 2
-  const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `$${next + word}::UINTEGER`) : []
+  const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `$${next + word}::BIGINT`) : []
   const hay = layout.hayFields ? [`$${next + SIGNATURE_WORDS}`] : []
   return `INSERT INTO ${layout.table} VALUES (${['$1::UUID', ...values, ...words, ...hay].join(', ')})`
 }
@@ -69,7 +70,7 @@ function signatures(layout: Layout, columns: readonly (readonly string[])[], row
   for (let row = 0; row < rows; row++) {
     signature.clear()
     for (const { index } of layout.textColumns) signature.add(columns[index]?.[row] ?? '')
-    for (const [word, texts] of out.entries()) texts.push(String(signature.words[word]))
+    for (let word = 0; word < SIGNATURE_WORDS; word++) out[word]?.push(String(signature.word(word)))
   }
   return out
 }
@@ -124,7 +125,8 @@ function encode(column: Column, value: Value): string {
   if (typeof value === 'object') return encodeMany(column, value)
   if (column.many) return encodeMany(column, String(value).split(VALUE_MARK))
   if (column.type === 'time') return instant(value)
-  return typeof value === 'string' ? clean(value) : String(value)
+  // A uuid was checked, letter by letter.
+  return typeof value === 'string' && column.type === 'text' ? clean(value) : String(value)
 }
 
 /** Microseconds, as text. Whole milliseconds are taken too. */
@@ -139,5 +141,5 @@ function encodeMany(column: Column, values: readonly string[]): string {
 
 /** A mark inside a value would move every value after it to another row: the one thing that must not be left to the caller. */
 function clean(text: string): string {
-  return text.includes(ROW_MARK) || text.includes(VALUE_MARK) || text.includes('\0') ? text.replaceAll('\0', ' ').replace(MARKS, ' ') : text
+  return ANY_MARK.test(text) ? text.replace(MARKS, ' ') : text
 }

@@ -84,7 +84,7 @@ export function createTables(layout: Layout): string[] {
     const type = sqlType(column)
     return `${column.sql} ${type} ${type === 'UUID' || column.use === 'sort' ? RAW : ''}`
   })
-  const signature = Array.from({ length: SIGNATURE_WORDS }, (_, word) => `${signatureColumn(word)} UINTEGER ${RAW}`)
+  const signature = Array.from({ length: SIGNATURE_WORDS }, (_, word) => `${signatureColumn(word)} BIGINT ${RAW}`)
   const hay = layout.hayFields ? [...signature, `${HAY} VARCHAR ${RAW}`] : []
   return [
     `CREATE TABLE ${layout.table} (${[`${ID} UUID ${RAW}`, ...columns, ...hay].join(', ')})`,

@@ -34,7 +34,7 @@ function columnsFor(reach: Reach, text: string): readonly Column[] {
 export function inHay(text: string, binder: Binder): string {
   const test = `contains(${HAY}, ${binder.text(text)})`
   const bits = maskOf(text).map(({ word, bits }) => {
-    const mask = binder.bits(bits)
+    const mask = binder.number(bits)
     return `(${signatureColumn(word)} & ${mask}) = ${mask}`
   })
   return bits.length === 0 ? test : `CASE WHEN ${bits.join(' AND ')} THEN ${test} ELSE FALSE END`
