@@ -154,6 +154,8 @@ export class IdentityLab {
       const factor = await insertFactor(tx, c, person, { kind: 'password', state: 'active', setBy: id, at: iso }, (cell) => c.vault.seal(key!, cell, hash))
       const saved = await savePerson(tx, c, person, { factors: [factor], roles: await setRoles(tx, c, person, roles, this.owner.ownerId, iso) }, iso, facts)
       await authorityCounter.bump(tx)
+      // As the product does: a role nobody granted in the ledger is one that somebody planted.
+      for (const role of roles) await c.ledger.record(tx, { action: 'role.granted', actor: null, object: { kind: 'person', id }, subjects: [key!], detail: { role } })
       return createSession(tx, c, saved, at)
     })
     return { id, email: facts.email, password, session: { cookie: secret, csrf } }

@@ -5,6 +5,7 @@ import type { Authenticator } from '../../kernel/http/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
 import { contextOf, grantsOf, keyOf, type Context, type IdentityDeps } from './context.ts'
 import { cookieSecret } from './cookie.ts'
+import { checkHistory } from './history.ts'
 import type { LoadedPerson } from './person.rows.ts'
 import { csrfOf, IDLE_MS, isAlive, loadSession, sessionDigest, touchSession } from './sessions.store.ts'
 import { isTokenAlive, loadToken, looksLikeToken, tokenDigest } from './tokens.store.ts'
@@ -33,6 +34,7 @@ async function fromSession(c: Context, digest: Buffer): Promise<Kept | null> {
   const now = c.now()
   if (!loaded || !isAlive(loaded, now)) return null
   const { session, person } = loaded
+  await checkHistory(c, person, { table: 'session', id: session.id })
   if (now.getTime() - Date.parse(session.seenAt) >= TOUCH_MS) await touchSession(c.db, c, session, now)
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'session', credentialId: session.id,
@@ -47,6 +49,7 @@ async function fromToken(c: Context, digest: Buffer): Promise<Kept | null> {
   const now = c.now()
   if (!loaded || !isTokenAlive(loaded, now)) return null
   const { token, person } = loaded
+  await checkHistory(c, person, { table: 'api_token', id: token.id })
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: token.id,
     factorAt: null, locale: person.locale, grants: grantsOf(c, person, new Set(token.scopes)), epoch: person.epoch,
