@@ -107,6 +107,8 @@ export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: 
   })
   app.addHook('onResponse', async (request, reply) => {
     options.log.debug({ requestId: request.id, method: request.method, route: request.routeOptions.url ?? '', status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+    // The rest of an upload that was refused half-way is read and dropped; left there, the next request on this connection would wait behind it.
+    if (!request.raw.complete) request.raw.unpipe().resume()
   })
   acceptEmptyJson(app)
   await app.register(fastifyCookie)
