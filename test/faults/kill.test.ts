@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { random } from '../build/random.ts'
 import { startServer, type Json, type TestServer } from '../harness/server.ts'
+import { eventsOf } from './bundle.ts'
 import { postmasterOf } from './home.ts'
 import { importEnd, pause, Writers, type Acknowledged, type Keyed } from './writers.ts'
 
@@ -120,13 +121,8 @@ async function checkRepeated(keyed: readonly Keyed[]): Promise<void> {
 async function ledgered(lines: readonly Acknowledged[]): Promise<number> {
   const verified = await server.cli(['ledger', 'verify', '--json'])
   expect({ code: verified.code, failures: verified.json?.failures }).toEqual({ code: 0, failures: [] })
-  const bundle = join(outside, 'bundle')
-  expect((await server.cli(['ledger', 'export', '--out', bundle, '--json'])).code).toBe(0)
-  const offline = await server.cli(['ledger', 'verify', '--bundle', bundle, '--vkey', server.owner.ledgerKey, '--json'])
-  expect({ code: offline.code, failures: offline.json?.failures }).toEqual({ code: 0, failures: [] })
-  const events = readFileSync(bundle, 'utf8').split('\n').slice(1).filter(Boolean).map((line) => JSON.parse(line) as Json)
   const writes = new Map<string, number>()
-  for (const e of events) {
+  for (const e of await eventsOf(server)) {
     const rows = e.action === 'contact.created' || e.action === 'contact.updated' ? 1 : e.action === 'contact.imported' ? e.subjects.length : 0
     if (rows > 0) writes.set(e.object.id, (writes.get(e.object.id) ?? 0) + rows)
   }
