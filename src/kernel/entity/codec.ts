@@ -31,7 +31,8 @@ function shortPhone(p: PhoneValue): Short {
   const typed = p.typed === p.value ? '' : p.typed
   const all = digitsIn(p.typed)
   const derived = p.extension ? all.slice(0, all.length - p.extension.length) : all
-  const digits = p.digits === derived ? '' : p.digits
+  // '' means "as derived"; where there are truly none although some were typed, that is said by a zero.
+  const digits = p.digits === derived ? '' : p.digits || 0
   const parts: Short[] = [p.value ?? 0, typed, p.label, p.extension ?? '', digits, p.valid === (p.value !== null) ? '' : p.valid]
   while (parts.length > 1 && parts.at(-1) === '') parts.pop()
   return parts
@@ -44,7 +45,7 @@ function longPhone(s: Short): PhoneValue {
   const ext = extension ? String(extension) : null
   const all = digitsIn(text)
   const derived = ext ? all.slice(0, all.length - ext.length) : all
-  return { value: e164, typed: text, digits: digits ? String(digits) : derived, extension: ext, label: String(label ?? ''), valid: typeof valid === 'boolean' ? valid : e164 !== null }
+  return { value: e164, typed: text, digits: digits === 0 ? '' : digits ? String(digits) : derived, extension: ext, label: String(label ?? ''), valid: typeof valid === 'boolean' ? valid : e164 !== null }
 }
 
 function shorten(f: Field, value: unknown): Short {

@@ -127,9 +127,12 @@ export function ref(entity: string, words: FieldWords & { show?: string }): Fiel
   return field<string>('ref', words, z.uuid().toLowerCase(), z.uuid(), { ref: { entity, show: words.show ?? null } })
 }
 
+/** An instant of our calendar as `toISOString` writes it: the year 0 and years of more than four digits are none, and PostgreSQL takes neither. */
+export const isInstant = (iso: string): boolean => iso.length === 24 && iso >= '0001'
+
 /** An instant, ISO 8601 UTC with milliseconds. */
 export function time(words: FieldWords): Field<string | null> {
-  const iso = z.iso.datetime({ offset: true }).transform((s) => new Date(s).toISOString())
+  const iso = z.iso.datetime({ offset: true }).transform((s) => new Date(s).toISOString()).refine(isInstant, { message: 'time-out-of-range' })
   return field<string | null>('time', { ...words, optional: true }, iso, z.string())
 }
 
