@@ -108,6 +108,18 @@ describe('ciphertexts', () => {
   })
 })
 
+describe('digests', () => {
+  test('moved to another row show nobody, and the attempt is written down', async () => {
+    const [a, b] = [await make(), await make()]
+    await db.query('DELETE FROM blind WHERE row_id = $1', [b.id])
+    await db.query('UPDATE blind SET row_id = $2 WHERE row_id = $1', [a.id, b.id])
+    const { body } = await server.call('POST', '/contacts/search', { where: { field: 'emails', op: 'eq', value: a.emails[0].value } })
+    expect({ items: body.items, refused: body.refused }).toEqual({ items: [], refused: 1 })
+    const [told] = await db.query<{ n: number }>("SELECT count(*)::int AS n FROM ledger_event WHERE action = 'index.refused'")
+    expect(told?.n).toBe(1)
+  })
+})
+
 describe('rows that decide a right', () => {
   test('owner_id changed to a colleague: the colleague gets nothing, and the change is named', async () => {
     const mine = await make(rep.token)

@@ -44,7 +44,7 @@ export function recordContracts(entity: Entity, more: { create?: z.ZodRawShape }
     restore: endpoint({ method: 'POST', path: `${one}/restore`, permission: `${plural}:delete`, summary: `Bring back a deleted one of ${plural}.`, params: id, response: view }),
     search: endpoint({ method: 'POST', path: `${at}/search`, permission: `${plural}:read`, summary: `Search, filter, sort and count ${plural}.`, body: searchBody, response: page }),
     bulk: endpoint({ method: 'POST', path: `${at}/bulk`, permission: 'signed-in', summary: `Change up to 1,000 of ${plural}.`, body: bulkBody, response: bulkAnswer }),
-    timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: z.string().max(40).optional() }), response: timeline }),
+    timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: uuid.optional() }), response: timeline }),
     relations: endpoint({ method: 'GET', path: `${one}/relations`, permission: `${plural}:read`, summary: 'Records linked with it.', params: id, response: z.object({ items: z.array(z.object({ entity: z.string(), id: z.uuid(), field: z.string(), direction: z.enum(['to', 'from']) })) }) }),
     why: endpoint({ method: 'GET', path: `${one}/why`, permission: `${plural}:read`, summary: 'Why a person can or cannot see it.', params: id, query: z.strictObject({ user: uuid }), response: z.object({ rules: z.array(json) }) }),
     reveal: endpoint({

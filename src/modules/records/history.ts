@@ -35,13 +35,11 @@ const LIMIT = 50
 export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Slice, id: string, cursor: string | undefined): Promise<{ items: TimelineItem[]; nextCursor: string | null }> {
   const { entity } = slice
   const { key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
-  const before = cursor === undefined ? undefined : Number(cursor)
-  if (before !== undefined && !Number.isSafeInteger(before)) throw new Problem('invalid', { errors: [{ path: 'query.cursor', code: 'cursor-invalid' }] })
-  const entries = await reading.ledger.timeline({ kind: entity.name, id }, { limit: LIMIT, ...(before === undefined ? {} : { before }) })
+  const entries = await reading.ledger.timeline({ kind: entity.name, id }, { limit: LIMIT, ...(cursor === undefined ? {} : { beforeId: cursor }) })
   reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
   const rights = rightsOf(entity, reading.actor, deps.customFields(entity.name))
   const last = entries.at(-1)
-  return { items: entries.map((e) => itemOf(rights, e)), nextCursor: entries.length === LIMIT && last?.leaf != null ? String(last.leaf) : null }
+  return { items: entries.map((e) => itemOf(rights, e)), nextCursor: entries.length === LIMIT && last ? last.id : null }
 }
 
 function itemOf(rights: Rights, e: TimelineEntry): TimelineItem {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { lengthPrefixed, Problem, uuidText } from '../../kernel/base/index.ts'
-import { exactForm, snake, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
+import { exactForm, exactKeys, snake, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
 import type { Condition, LensKey } from '../../kernel/lens/types.ts'
 import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import { checkFields, checkSort, checkWhereCounting, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
-import { openRows } from './open.ts'
+import { openRows, type OpenedRows } from './open.ts'
 import { viewText } from './view.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import type { RowStamp } from './store.ts'
@@ -88,10 +88,26 @@ function split(entity: Entity, where: Condition | null): Split | null {
   return { exact: { field: leaf.field, values }, plain: plain.length > 0 ? { and: plain } : null }
 }
 
-function digests(vault: Vault, slice: Slice, exact: { field: string; values: string[] }): string[] {
+/** The index an exact look-up asks, and the forms of the values it asks for. */
+interface Asked {
+  index: string
+  forms: Set<string>
+}
+
+function askedOf(slice: Slice, exact: { field: string; values: string[] }): Asked {
   const kind = slice.entity.fields[exact.field]?.kind ?? 'text'
   const forms = exact.values.flatMap((v) => slice.exactForms(exact.field, v)).map((v) => exactForm(kind, v)).filter(Boolean)
-  return forms.map((v) => uuidText(vault.blind(`${slice.entity.table}.${snake(exact.field)}`, v)))
+  return { index: `${slice.entity.table}.${snake(exact.field)}`, forms: new Set(forms) }
+}
+
+const digests = (vault: Vault, { index, forms }: Asked): string[] => [...forms].map((v) => uuidText(vault.blind(index, v)))
+
+/** The index is not sealed to its rows: a record it names is shown only when it holds what was asked for. The others are written down and told by number. */
+function holding(reading: Reading, entity: Entity, asked: Asked, opened: OpenedRows): OpenedRows {
+  const records = opened.records.filter((r) => exactKeys(entity, r).some((k) => k.index === asked.index && asked.forms.has(k.value)))
+  const bent = opened.records.filter((r) => !records.includes(r))
+  for (const { id } of bent) reading.record({ action: 'index.refused', object: { kind: entity.name, id } })
+  return { records, refused: opened.refused + bent.length }
 }
 
 // A cursor is bound to the person and the question, so that one made under another filter cannot be fed in.
@@ -119,19 +135,20 @@ interface Found {
   next: CursorState | null
   count: number | null
   complete: boolean
+  asked: Asked | null
 }
 
 async function fromDatabase(reading: Reading, slice: Slice, q: Checked, parts: Split, state: CursorState): Promise<Found> {
   const where = parts.plain ?? undefined
-  const ids = parts.exact ? await slice.store.rowsWith(reading.sql, digests(reading.vault, slice, parts.exact)) : undefined
-  const base = { scope: q.scope, ...(where ? { where } : {}), ...(ids ? { ids } : {}) }
-  const none = ids?.length === 0
+  const asked = parts.exact ? askedOf(slice, parts.exact) : null
+  const base = { scope: q.scope, ...(where ? { where } : {}), ...(asked ? { digests: digests(reading.vault, asked) } : {}) }
+  const none = asked?.forms.size === 0
   const rows = none ? [] : await slice.store.page(reading.sql, { ...base, limit: q.limit + 1, ...(state.before ? { before: state.before } : {}) })
   const status = reading.lens.status()
-  const countByLens = q.count && !ids && status.complete
+  const countByLens = q.count && !asked && status.complete
   const count = !q.count ? null : none ? 0 : countByLens ? (await reading.lens.search({ entity: slice.entity.name, scope: q.scope, ...(where ? { where } : {}), sort: [], limit: 1, count: true })).count : await slice.store.count(reading.sql, base)
   const page = rows.slice(0, q.limit)
-  return { rows: page, next: rows.length > q.limit ? { before: page.at(-1)!.id } : null, count, complete: true }
+  return { rows: page, next: rows.length > q.limit ? { before: page.at(-1)!.id } : null, count, complete: true, asked }
 }
 
 async function fromLens(reading: Reading, slice: Slice, q: Checked, state: CursorState): Promise<Found> {
@@ -151,7 +168,7 @@ async function fromLens(reading: Reading, slice: Slice, q: Checked, state: Curso
   // The lens only proposes: rows are read again through the SQL rule, so authority stays in the database.
   const rows = ids.length === 0 ? [] : await slice.store.page(reading.sql, { scope: q.scope, ids, limit: ids.length })
   const byId = new Map(rows.map((r) => [r.id, r]))
-  return { rows: ids.flatMap((id) => byId.get(id) ?? []), next: answer.lastKey ? { after: answer.lastKey } : null, count: answer.count, complete: answer.complete }
+  return { rows: ids.flatMap((id) => byId.get(id) ?? []), next: answer.lastKey ? { after: answer.lastKey } : null, count: answer.count, complete: answer.complete, asked: null }
 }
 
 /** One item as JSON text: the whole view, or the fields asked for with the masks that belong to them. */
@@ -174,7 +191,8 @@ export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: 
   const subjects: OwnerKey[] = found.rows.flatMap((r) => (reading.vault.hasOwnerKey(r.id) ? [reading.vault.ownerKey(r.id)] : []))
   // The event starts on its way before the rows are opened: the two run side by side, and the door waits for both.
   reading.record({ action: `${entity.name}.listed`, object: { kind: entity.name, id: null }, subjects, purpose: 'list' })
-  const { records, refused } = await openRows(reading, slice, found.rows)
+  const opened = await openRows(reading, slice, found.rows)
+  const { records, refused } = found.asked ? holding(reading, entity, found.asked, opened) : opened
   const rest: Omit<SearchAnswer, 'items'> = {
     nextCursor: found.next ? writeCursor(reading, label, found.next) : null,
     ...(found.count === null ? {} : { count: found.count }),

@@ -26,6 +26,8 @@ export interface Page {
   /** Rows older than this id (ids are in order of creation). */
   before?: string
   ids?: readonly string[]
+  /** Only rows that one of these digests stands for. */
+  digests?: readonly string[]
 }
 
 export interface RecordStore {
@@ -37,12 +39,11 @@ export interface RecordStore {
   page(sql: Sql, page: Page): Promise<RowStamp[]>
   /** Whole rows, in no order. */
   full(sql: Sql, ids: readonly string[]): Promise<FullRow[]>
-  count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number>
+  count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids' | 'digests'>): Promise<number>
   insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void>
   /** Writes the row of a new version; false when another version is there. */
   update(sql: Sql, row: RowColumns, fromVersion: number): Promise<boolean>
   replaceDigests(sql: Sql, id: string, before: readonly string[], after: readonly string[]): Promise<void>
-  rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]>
 }
 
 export interface FieldDigest {
@@ -104,14 +105,15 @@ class TableStore implements RecordStore {
 
   page(sql: Sql, page: Page): Promise<RowStamp[]> {
     const { text, params } = this.#conditions(page)
-    return sql.query<RowStamp>(`${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`, params)
+    const statement = `${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`
+    return page.digests ? sql.prepared<RowStamp>(statement, params) : sql.query<RowStamp>(statement, params)
   }
 
   full(sql: Sql, ids: readonly string[]): Promise<FullRow[]> {
     return sql.prepared<FullRow>(this.#sql.full, [ids])
   }
 
-  async count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids'>): Promise<number> {
+  async count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids' | 'digests'>): Promise<number> {
     const { text, params } = this.#conditions(page)
     return (await sql.query<{ n: number }>(`${this.#sql.count} WHERE ${text}`, params))[0]?.n ?? 0
   }
@@ -137,11 +139,6 @@ class TableStore implements RecordStore {
     if (fresh.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [id, fresh])
   }
 
-  async rowsWith(sql: Sql, digests: readonly string[]): Promise<string[]> {
-    const rows = await sql.prepared<{ rowId: string }>('SELECT DISTINCT row_id AS "rowId" FROM blind WHERE digest = ANY ($1::uuid[]) LIMIT 1000', [digests])
-    return rows.map((r) => r.rowId)
-  }
-
   /** Columns in which all rows agree (owner, times, version) travel once; the others as arrays. */
   async #insertMany(sql: Sql, rows: readonly RowColumns[]): Promise<void> {
     const params: unknown[] = []
@@ -161,10 +158,12 @@ class TableStore implements RecordStore {
     return this.#all.map((c) => row[c] ?? null)
   }
 
-  #conditions(page: Pick<Page, 'scope' | 'where' | 'before' | 'ids'>): { text: string; params: unknown[] } {
+  #conditions(page: Omit<Page, 'limit'>): { text: string; params: unknown[] } {
     const params: unknown[] = []
     const parts = ['deleted_at IS NULL']
     if (page.ids) parts.push(`id = ANY ($${params.push(page.ids)}::uuid[])`)
+    // An array made once: as a join, the planner may walk the whole table newest first instead.
+    if (page.digests) parts.push(`id = ANY (ARRAY(SELECT row_id FROM blind WHERE digest = ANY ($${params.push(page.digests)}::uuid[])))`)
     if (page.before) parts.push(`id < $${params.push(page.before)}::uuid`)
     for (const condition of [page.scope, page.where]) {
       if (!condition) continue
