@@ -19,7 +19,7 @@
  *   - `÷ (i)` and `÷ (ii)` are sealed over bare. (ii) is the fair one for a product that must log who read what.
  *   - p95 is the time of one request in milliseconds, all rounds together. cpu is processor time of the Node process for one
  *     request in microseconds: it hardly moves when the machine is busy with other things, requests per second do.
- *   - get, exact e-mail and patch draw from all rows. `list 50` is the newest page, which the server keeps opened (house §5);
+ *   - get, exact e-mail and patch draw from all rows. `list 50` is the newest page, which the server keeps opened;
  *     `list 50, next pages` walks on by cursor through rows nobody has read lately, so it pays for opening each of them.
  *     Substrings are parts of names that are there, newest fifty; both sides look in the name only.
  *   - import is the CSV from the first byte sent to the last row findable. The bare import parses the same file and inserts a

@@ -9,7 +9,7 @@ export function ourClientOptions(config: DbConfig, name: string, limits?: Sessio
   return { ...clientOptions(config, name, limits), types: valueTypes as pg.CustomTypesConfig, pipeline: true }
 }
 
-/** Runs one unnamed statement. A named one would be cached per connection and may switch to a generic plan a thousand times slower (measurements.md). */
+/** Runs one unnamed statement. A named one would be cached per connection and may switch to a generic plan; for a search that was a thousand times slower. */
 export async function run<R extends object>(client: pg.ClientBase, text: string, params?: readonly unknown[]): Promise<R[]> {
   const result = await command(client, text, params)
   return result.rows as R[]

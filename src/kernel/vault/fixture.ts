@@ -57,10 +57,10 @@ export async function codeOf(work: () => unknown): Promise<string> {
   return 'no error'
 }
 
-/** A folder with a file of Wycheproof's vectors, or null: they are not kept in this repository. */
+/** A folder with a file of Wycheproof's vectors, or null: they are not kept in this repository, WYCHEPROOF_VECTORS names a folder that has them. */
 export function wycheproof(file: string): string | null {
-  const beside = new URL('../../../../shared/data/wycheproof/', import.meta.url).pathname
-  return [process.env['SEALBOOK_WYCHEPROOF'], beside].map((f) => (f ? join(f, file) : '')).find((f) => f !== '' && existsSync(f)) ?? null
+  const path = join(process.env['WYCHEPROOF_VECTORS'] ?? '', file)
+  return process.env['WYCHEPROOF_VECTORS'] && existsSync(path) ? path : null
 }
 
 /** Every run of 8 bytes of `needle` (each fourth) that is to be found in `hay`. */

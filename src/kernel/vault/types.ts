@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 
-/** What a sealed cell is bound to. Opening with any part different fails (security.md: AAD). */
+/** What a sealed cell is bound to. Opening with any part different fails (additional authenticated data). */
 export interface Cell {
   table: string
   compartment: string

@@ -2,7 +2,7 @@ import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
 import type { Vault } from '../../kernel/vault/types.ts'
 
-// RFC 9106 Argon2id; 64 MiB, three passes, one lane (docs/adr and security.md give the measurement: 106 ms).
+// RFC 9106 Argon2id; 64 MiB, three passes, one lane (106 ms when it was chosen).
 const MEMORY_KIB = 65_536
 const PASSES = 3
 const LANES = 1
