@@ -172,7 +172,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
     explain: explain(identity),
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
-  const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, scopes) => actorOf(identity, id, scopes) })
+  const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
   const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)

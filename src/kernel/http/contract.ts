@@ -24,8 +24,9 @@ type Erased = Contract<ZodType, ZodType, ZodType, ZodType>
 export function route<P extends ZodType, Q extends ZodType, B extends ZodType, R extends ZodType>(
   contract: Contract<P, Q, B, R>,
   handle: (desk: Desk, input: Input<z.output<P>, z.output<Q>, z.output<B>>, reply: FastifyReply) => Promise<Answer<unknown>>,
+  more: Pick<Route, 'again'> = {},
 ): Route {
-  return { contract: contract as unknown as Erased, handle: handle as Route['handle'] } // the door parses with this very contract before it calls
+  return { contract: contract as unknown as Erased, handle: handle as Route['handle'], ...more } // the door parses with this very contract before it calls
 }
 
 /** Binds a contract that works before sign-in. */

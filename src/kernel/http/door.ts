@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ZodUndefined } from 'zod'
-import { Problem } from '../base/index.ts'
+import { isUuid, Problem } from '../base/index.ts'
 import { AuthorityMoved, openDesk, type Actor, type WorkDeps, type KeepAnswer } from '../work/index.ts'
 import { AnsweredMeanwhile, keepAnswer, keptAnswer, type IdempotentCall } from './idempotency.ts'
 import { checkDepth, parsePart, versionOf } from './parse.ts'
@@ -60,7 +60,7 @@ async function serve(deps: DoorDeps, route: Route, request: FastifyRequest, repl
   let keep: KeepAnswer | undefined
   if (call) {
     const kept = await keptAnswer(deps.work.db, deps.work.vault, call)
-    if (kept) return replayed(deps, actor, route, kept)
+    if (kept) return replayed(deps, actor, route, request, kept)
     keep = keepAnswer(deps.work.vault, call, route.contract.status ?? 200)
   }
   const open = openDesk(deps.work, actor, request.id, keep)
@@ -69,19 +69,38 @@ async function serve(deps: DoorDeps, route: Route, request: FastifyRequest, repl
     await open.settled()
     return answer
   } catch (error) {
+    // What has committed is not done twice: the client reads how things stand and goes on from there.
+    if (error instanceof AuthorityMoved && open.committed) throw new Problem('conflict', { cause: error })
     if (!(error instanceof AnsweredMeanwhile) || !call) throw error
     const kept = await keptAnswer(deps.work.db, deps.work.vault, call)
     if (!kept) throw error
-    return replayed(deps, actor, route, kept)
+    return replayed(deps, actor, route, request, kept)
   }
 }
 
-/** A replayed answer shows the record once more, so it is recorded like any other reading. */
-async function replayed(deps: DoorDeps, actor: Actor, route: Route, kept: Answer<unknown>): Promise<Answer<unknown>> {
-  const id = (kept.body as { id?: unknown } | null)?.id
-  const subject = typeof id === 'string' && deps.work.vault.hasOwnerKey(id) ? [deps.work.vault.ownerKey(id)] : []
+/** The answer of a repeated request. It shows what it is about once more, so it is recorded, and passes the gate of now where the route has one. */
+async function replayed(deps: DoorDeps, actor: Actor, route: Route, request: FastifyRequest, kept: Answer<unknown>): Promise<Answer<unknown>> {
+  const { id, version = 1 } = (kept.body ?? {}) as { id?: unknown; version?: number } // our own bytes, authenticated
+  const subject = isUuid(id) && deps.work.vault.hasOwnerKey(id) ? [deps.work.vault.ownerKey(id)] : []
   await deps.work.ledger.append({ action: 'request.replayed', actor: actor.key, subjects: subject, detail: { route: route.contract.path } })
-  return kept
+  const headers = { 'Idempotent-Replayed': 'true' }
+  if (!route.again || !isUuid(id)) return { ...kept, headers }
+  const open = openDesk(deps.work, actor, request.id)
+  const answer = await route.again(open.desk, { id, version })
+  await open.settled()
+  return { ...answer, status: kept.status!, headers }
+}
+
+/**
+ * What a handler refuses is recorded like what the door refuses: by itself, since it rolls back with a transaction. A row that is not
+ * there and one that is forbidden are answered alike, and so recorded alike, by the id that was asked for.
+ */
+async function noteRefusal(deps: DoorDeps, actor: Actor, route: Route, request: FastifyRequest, error: unknown): Promise<void> {
+  if (!(error instanceof Problem) || ![401, 403, 404, 429].includes(error.status)) return
+  const { method, path } = route.contract
+  const id = (request.params as { id?: unknown } | null)?.id
+  const object = isUuid(id) ? { object: { kind: path.split('/')[1]!, id } } : {}
+  await deps.work.ledger.append({ action: 'access.denied', actor: actor.key, ...object, detail: { route: `${method} ${path}`, code: error.code } })
 }
 
 /** How often a request is begun anew when people, roles or fields change under it; an import that declares fields moves them several times a second. */
@@ -100,7 +119,10 @@ export async function throughDoor(deps: DoorDeps, route: Route, request: Fastify
       await checkBeforeUpload(deps, route, actor)
       return await serve(deps, route, request, reply, actor)
     } catch (error) {
-      if (!(error instanceof AuthorityMoved)) throw error
+      if (!(error instanceof AuthorityMoved)) {
+        await noteRefusal(deps, actor, route, request, error)
+        throw error
+      }
       deps.authenticator.forget(actor)
       const uploadGone = route.contract.raw === true && request.raw.readableDidRead
       if (attempt === MOST_ATTEMPTS || uploadGone) throw new Problem('conflict', { cause: error })

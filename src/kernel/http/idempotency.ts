@@ -29,15 +29,17 @@ function macsOf(vault: Vault, call: IdempotentCall): Macs {
   return { key, body: vault.mac('cursor', lengthPrefixed(['idempotency-body', key, JSON.stringify(call.body ?? null)])) }
 }
 
-// The row is named by its key's MAC, so a kept answer cannot be moved under another request's key.
-const cellOf = (keyMac: Buffer): Cell => ({ table: 'idempotency', compartment: 'answer', rowId: uuidText(keyMac.subarray(0, 16)), rowVersion: 1, bound: keyMac })
+// A kept answer is bound to its key, its body and its status: in the database none can be put under another request, nor made to say it went otherwise.
+const boundOf = (macs: Macs, status: number): Buffer => lengthPrefixed([macs.key, macs.body, String(status)])
+const cellOf = (macs: Macs, status: number): Cell => ({ table: 'idempotency', compartment: 'answer', rowId: uuidText(macs.key.subarray(0, 16)), rowVersion: 1, bound: boundOf(macs, status) })
+const labelOf = (macs: Macs, status: number): string => `idempotency ${boundOf(macs, status).toString('base64url')}`
 
-function sealAnswer(vault: Vault, keyMac: Buffer, answer: { body: object; version: number | null }): { owner: string | null; sealed: Buffer } {
+function sealAnswer(vault: Vault, macs: Macs, status: number, answer: { body: object; version: number | null }): { owner: string | null; sealed: Buffer } {
   const bytes = Buffer.from(JSON.stringify(answer))
   const id = 'id' in answer.body ? answer.body.id : null
   // Sealed under the record's own key where it has one: erasing the person makes the kept answer unreadable at once.
-  if (isUuid(id) && vault.hasOwnerKey(id)) return { owner: id, sealed: vault.seal(vault.ownerKey(id), cellOf(keyMac), bytes) }
-  return { owner: null, sealed: vault.sealInstance('idempotency', bytes) }
+  if (isUuid(id) && vault.hasOwnerKey(id)) return { owner: id, sealed: vault.seal(vault.ownerKey(id), cellOf(macs, status), bytes) }
+  return { owner: null, sealed: vault.sealInstance(labelOf(macs, status), bytes) }
 }
 
 /** The kept answer of this very request, or null. Throws idempotency-key-reused for another body. */
@@ -46,16 +48,16 @@ export async function keptAnswer(sql: Sql, vault: Vault, call: IdempotentCall): 
   const [row] = await sql.query<Kept>('SELECT body_mac AS "bodyMac", status, seal_owner AS "sealOwner", answer FROM idempotency WHERE key_mac = $1 AND created_at > now() - interval \'24 hours\'', [macs.key])
   if (!row) return null
   if (!row.bodyMac.equals(macs.body)) throw new Problem('idempotency-key-reused')
-  const bytes = row.sealOwner ? vault.open(vault.ownerKey(row.sealOwner), cellOf(macs.key), row.answer) : vault.openInstance('idempotency', row.answer)
+  const bytes = row.sealOwner ? vault.open(vault.ownerKey(row.sealOwner), cellOf(macs, row.status), row.answer) : vault.openInstance(labelOf(macs, row.status), row.answer)
   const kept = JSON.parse(bytes.toString()) as { body: unknown; version: number | null } // our own bytes, authenticated
-  return { body: kept.body, status: row.status, ...(kept.version === null ? {} : { version: kept.version }), headers: { 'Idempotent-Replayed': 'true' } }
+  return { body: kept.body, status: row.status, ...(kept.version === null ? {} : { version: kept.version }) }
 }
 
 /** Keeps the answer in the write's own transaction; of two requests with one key at once, the second waits for the first and is then undone. */
 export function keepAnswer(vault: Vault, call: IdempotentCall, status: number): KeepAnswer {
   const macs = macsOf(vault, call)
   return async (tx, answer) => {
-    const { owner, sealed } = sealAnswer(vault, macs.key, answer)
+    const { owner, sealed } = sealAnswer(vault, macs, status, answer)
     await tx.query("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
     const made = await tx.query('INSERT INTO idempotency (key_mac, body_mac, status, seal_owner, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1 AS made', [macs.key, macs.body, status, owner, sealed])
     if (made.length === 0) throw new AnsweredMeanwhile()

@@ -6,6 +6,7 @@ import fastifyRateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { Problem, type Locale } from '../base/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
+import { Budgets } from './budgets.ts'
 import { throughDoor, throughPublicDoor, type DoorDeps } from './door.ts'
 import { checkRoutes } from './routes.ts'
 import type { Answer, PublicRoute, Route } from './types.ts'
@@ -86,6 +87,8 @@ function checkHost(hosts: ReadonlySet<string>, request: FastifyRequest): void {
 /** The whole HTTP server. A route without a permission, or declared twice, stops the boot with everything that is wrong. */
 export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: readonly (Route | PublicRoute)[]): Promise<FastifyInstance> {
   checkRoutes(routes, options.permissions)
+  const budgets = new Budgets()
+  const watched: DoorDeps = { ...deps, authenticator: budgets.watching(deps.authenticator) }
   const app = Fastify({
     https: options.tls,
     logger: false,
@@ -97,6 +100,8 @@ export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: 
     forceCloseConnections: 'idle',
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: false },
+    // A path no route could have is refused before any hook of ours has run.
+    frameworkErrors: (_error, request, reply) => sendProblem(new Problem('invalid', { errors: [{ path: '', code: 'malformed' }] }), request, reply.headers(HEADERS).header('X-Request-Id', request.id)),
   }) as unknown as FastifyInstance // the https server type differs only in its socket
   const hosts = new Set(options.hosts.map((h) => h.toLowerCase()))
   app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error, options.log, request), request, reply))
@@ -113,17 +118,21 @@ export async function buildServer(options: HttpOptions, deps: DoorDeps, routes: 
   acceptEmptyJson(app)
   await app.register(fastifyCookie)
   await app.register(fastifyMultipart, { limits: { files: 1, fields: 20, fieldSize: 20_000, fileSize: 2 ** 31 } })
+  await limitRates(app, options.requestsPerMinute, budgets)
+  for (const route of routes) mount(app, watched, route)
+  return app
+}
+
+async function limitRates(app: FastifyInstance, requestsPerMinute: number, budgets: Budgets): Promise<void> {
   await app.register(fastifyRateLimit, {
-    max: options.requestsPerMinute,
+    max: requestsPerMinute,
     timeWindow: '1 minute',
     cache: 20_000,
     enableDraftSpec: true,
     hook: 'onRequest',
-    keyGenerator: rateKeyOf,
+    keyGenerator: (request) => budgets.keyOf(request),
     errorResponseBuilder: () => new Problem('rate'),
   })
-  for (const route of routes) mount(app, deps, route)
-  return app
 }
 
 /** A DELETE that names JSON and sends nothing is a request without a body, not a malformed one. Keys that would reach a prototype are refused. */
@@ -136,19 +145,11 @@ function acceptEmptyJson(app: FastifyInstance): void {
   })
 }
 
-/** One budget per credential, else per network: an IPv6 client owns its whole /64. */
-function rateKeyOf(request: FastifyRequest): string {
-  const credential = request.headers.authorization ?? request.cookies['__Host-session']
-  if (credential) return `c:${credential.slice(-24)}`
-  return request.ip.includes(':') ? `n:${request.ip.split(':').slice(0, 4).join(':')}` : `n:${request.ip}`
-}
-
 function mount(app: FastifyInstance, deps: DoorDeps, route: Route | PublicRoute): void {
   const { contract } = route
   app.route({
     method: contract.method,
     url: contract.root ? contract.path : API + contract.path,
-    bodyLimit: contract.bodyLimit ?? BODY_LIMIT,
     handler: async (request, reply) => {
       const answer = 'handle' in route ? await throughDoor(deps, route, request, reply) : await throughPublicDoor(route, request, reply)
       return sendAnswer(answer, contract.status ?? 200, reply)

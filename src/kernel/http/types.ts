@@ -22,9 +22,7 @@ export interface Contract<P extends ZodType, Q extends ZodType, B extends ZodTyp
   ifMatch?: boolean
   /** POST: honours Idempotency-Key (24 h). */
   idempotent?: boolean
-  /** Body limit in bytes; 256 KiB by default. */
-  bodyLimit?: number
-  /** The handler reads the body itself (multipart); `body` then describes it for the documents only. */
+  /** The handler reads the body itself (multipart, in constant memory); `body` then describes it for the documents only. Of any other type the usual 256 KiB are read. */
   raw?: boolean
   /** Served at the root (`/api/health`, a page) instead of under /api/v1. */
   root?: boolean
@@ -57,6 +55,11 @@ export interface Answer<T> {
 export interface Route {
   contract: Contract<ZodType, ZodType, ZodType, ZodType>
   handle(desk: Desk, input: Input<unknown, unknown, unknown>, reply: FastifyReply): Promise<Answer<unknown>>
+  /**
+   * Answers a repeated request about the row it made, by the rights of now and of the credential that repeats it. Then only `id` and
+   * `version` need be kept; a route without it repeats what it kept to whoever of the same person passes its permission.
+   */
+  again?(desk: Desk, made: { id: string; version: number }): Promise<Answer<unknown>>
 }
 
 /** Routes before sign-in (session, set-up, health) get no desk. */

@@ -120,6 +120,24 @@ export function checkEdit(entity: Entity, patch: Readonly<Record<string, unknown
   }
 }
 
+/**
+ * Of the fields a patch names, those the actor may not write on this record: hidden and read-only ones, and masked values that stand.
+ * For a writer that leaves such fields out, whatever they say, instead of refusing the whole.
+ */
+export function unwritable(entity: Entity, patch: Readonly<Record<string, unknown>>, record: AnyRecord, actor: Grantee, custom?: Custom): string[] {
+  const rights = rightsOf(entity, actor, custom)
+  return named(patch).flatMap(([name]) => {
+    const f = rights.fields.get(name)
+    return f && mayWrite(rights, f, record) ? [] : [name]
+  })
+}
+
+/** True where `values` hold something the actor sees only masked, and could not reveal. */
+export function touchesMasked(entity: Entity, values: Readonly<Record<string, unknown>>, actor: Grantee, custom?: Custom): boolean {
+  const rights = rightsOf(entity, actor, custom)
+  return !rights.reveals && named(values).some(([name, value]) => !isEmpty(value) && rights.fields.get(name)?.right === 'masked')
+}
+
 const safe = (name: string): string => (/^[a-zA-Z][a-zA-Z0-9]{0,39}$/.test(name) ? name : '?')
 
 /** The fields of `asked` the actor may see unmasked after a reveal. Throws field-unknown, or permission-missing without the right to reveal. */

@@ -19,15 +19,27 @@ export class MatchBudget {
 
   /** Throws Problem rate when the hour's questions are used up; what would go beyond them is not counted. */
   spend(personId: string, questions: number): void {
-    if (questions === 0) return
-    const now = this.#now()
-    let entry = this.#spent.get(personId)
-    if (!entry || now - entry.since >= HOUR_MS) {
-      if (this.#spent.size >= MOST_PEOPLE) this.#spent.clear()
-      entry = { since: now, count: 0 }
-      this.#spent.set(personId, entry)
-    }
-    if (entry.count + questions > this.#perHour) throw new Problem('rate', { extra: { retryAfterSeconds: Math.ceil((entry.since + HOUR_MS - now) / 1000) } })
+    if (this.take(personId, questions)) return
+    const { since } = this.#entry(personId)
+    throw new Problem('rate', { extra: { retryAfterSeconds: Math.ceil((since + HOUR_MS - this.#now()) / 1000) } })
+  }
+
+  /** The same for who can do without an answer: false when the questions do not fit into the hour any more. */
+  take(personId: string, questions: number): boolean {
+    if (questions === 0) return true
+    const entry = this.#entry(personId)
+    if (entry.count + questions > this.#perHour) return false
     entry.count += questions
+    return true
+  }
+
+  #entry(personId: string): { since: number; count: number } {
+    const now = this.#now()
+    const known = this.#spent.get(personId)
+    if (known && now - known.since < HOUR_MS) return known
+    if (this.#spent.size >= MOST_PEOPLE) this.#spent.clear()
+    const fresh = { since: now, count: 0 }
+    this.#spent.set(personId, fresh)
+    return fresh
   }
 }

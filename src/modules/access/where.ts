@@ -1,5 +1,5 @@
 import { isUuid, Problem } from '../../kernel/base/index.ts'
-import type { CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
+import { isInstant, type CustomFieldWords, type Entity } from '../../kernel/entity/index.ts'
 import type { Condition, LensOp } from '../../kernel/lens/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
 import { plainColumn, type Leaf } from './predicate.ts'
@@ -68,7 +68,7 @@ function valueFits(shape: Shape, op: LensOp, seen: SeenField, v: unknown): boole
   if (shape === 'word') return isText(v) && (seen.field?.values?.includes(v) ?? false)
   if (shape === 'flag') return typeof v === 'boolean'
   if (shape === 'number') return typeof v === 'number' && Number.isFinite(v)
-  if (shape === 'time') return isText(v) && /^\d{4}-\d\d-\d\d/.test(v) && !Number.isNaN(Date.parse(v))
+  if (shape === 'time') return isText(v) && /^\d{4}-\d\d-\d\d/.test(v) && !Number.isNaN(Date.parse(v)) && isInstant(new Date(v).toISOString())
   return (isText(v) && v !== '') || (seen.custom !== null && typeof v === 'number')
 }
 

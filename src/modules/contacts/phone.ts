@@ -65,8 +65,9 @@ function fold(text: string): string {
     .normalize('NFKC')
     .replace(/[\u2010-\u2015\u2212\u30fc\ufe58]/g, '-')
     .replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]/g, '')
-    .replace(/\s*(?:转接?|轉|分机号?|分機號?|內線|内线)\s*[:.]?\s*(?=\d)/g, ' ext. ')
+    // Before the extension is looked for: between its signs a run of ten thousand spaces would be tried in every way to part it.
     .replace(/\s+/g, ' ')
+    .replace(/ ?(?:转接?|轉|分机号?|分機號?|內線|内线) ?[:.]? ?(?=\d)/g, ' ext. ')
     .trim()
 }
 

@@ -89,6 +89,8 @@ async function save(work: Work, declared: Declared, event: string): Promise<void
 function checkDeclaration(fields: CustomFields, body: CustomFieldDeclaration, entities: readonly string[]): void {
   const fault = (path: string, code: string): Problem => new Problem('invalid', { errors: [{ path, code }] })
   if (!entities.includes(body.entity)) throw fault('entity', 'unknown-entity')
+  // A record without a value of its own would answer with what every object has.
+  if (body.key in Object.prototype) throw fault('key', 'reserved')
   if (fields.all.some((d) => d.entity === body.entity && d.key === body.key)) throw fault('key', 'taken')
   if (body.class === 'sensitive' && body.find.length > 0) throw fault('find', 'sensitive-not-found')
 }

@@ -4,6 +4,7 @@ import { Problem } from '../../kernel/base/index.ts'
 import { endpoint, route, type Route } from '../../kernel/http/index.ts'
 import type { Module } from '../../kernel/module.ts'
 import { createSealedFile, openSealedFile } from '../../kernel/vault/index.ts'
+import type { Desk } from '../../kernel/work/types.ts'
 import type { RecordsDeps, Slice } from '../records/index.ts'
 import { runView, type Runs } from '../runs/index.ts'
 import { exportRows, type ExportResult, type ExportWords } from './exports.service.ts'
@@ -34,18 +35,24 @@ function sliceOfNoun(deps: RecordsDeps, noun: string): Slice {
   throw new Problem('invalid', { errors: [{ path: 'noun', code: 'unknown-noun' }] })
 }
 
+/** A file of customers is for whoever may take them out, now and with this credential: not for any token of the person. */
+function checkExport(desk: Desk, deps: RecordsDeps, noun: string): void {
+  if (!desk.actor.grants.permissions.has(`${sliceOfNoun(deps, noun).entity.plural}:export`)) throw new Problem('permission-missing')
+}
+
 function exportRoutes(deps: RecordsDeps, runs: Runs): Route[] {
+  const checkOwn = async (desk: Desk, run: string): Promise<void> => checkExport(desk, deps, (await runs.asked<ExportWords>(desk, 'export', run)).noun)
   return [
     route(contracts.create, async (desk, { body }) => {
-      const slice = sliceOfNoun(deps, body.noun)
-      if (!desk.actor.grants.permissions.has(`${slice.entity.plural}:export`)) {
-        await desk.ledger.append({ action: 'access.denied', actor: desk.actor.key, detail: { route: 'POST /exports', code: 'permission-missing' } })
-        throw new Problem('permission-missing')
-      }
+      checkExport(desk, deps, body.noun)
       return { body: await runs.ask(desk, 'export', body) }
     }),
-    route(contracts.get, async (desk, { params }) => ({ body: await runs.view<ExportResult>(desk, 'export', params.id) })),
+    route(contracts.get, async (desk, { params }) => {
+      await checkOwn(desk, params.id)
+      return { body: await runs.view<ExportResult>(desk, 'export', params.id) }
+    }),
     route(contracts.content, async (desk, { params }) => {
+      await checkOwn(desk, params.id)
       const done = await runs.finished<ExportResult>(desk, 'export', params.id)
       const file = await openSealedFile(desk.vault, runs.stagingFile(params.id), exportLabel(params.id), desk.actor.key)
       desk.record({ action: 'export.downloaded', object: { kind: 'export', id: params.id }, purpose: 'export', detail: { rows: done.rows } })

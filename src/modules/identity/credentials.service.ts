@@ -1,4 +1,4 @@
-import { Problem } from '../../kernel/base/index.ts'
+import { networkOf, Problem } from '../../kernel/base/index.ts'
 import type { Tx } from '../../kernel/db/types.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { keyOf, type Context } from './context.ts'
@@ -9,7 +9,7 @@ import { changeFactor, deleteFactors, insertFactor, lockPerson, personById, pers
 import type { Factor, LoadedPerson, Person } from './person.rows.ts'
 import { createSession, deleteSessions, loadSession, stepUpSession, type OpenedSession } from './sessions.store.ts'
 import { activeFactor, openFactor, passwordFits, useSecondFactor } from './sign-in.service.ts'
-import { networkOf, type Throttle } from './throttle.ts'
+import type { Throttle } from './throttle.ts'
 import { codeDigest, enrolment, looksLikeCode, newCode, newTotpSecret, RECOVERY_CODES, totpStep, type Enrolment } from './totp.ts'
 
 const HISTORY = 5

@@ -3,15 +3,20 @@ import type { Actor } from '../../kernel/work/types.ts'
 import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
 import { loadOrganisation } from './organisation.store.ts'
 import { personById } from './people.store.ts'
+import { tokenById } from './tokens.store.ts'
 
-/** A person's rights of this moment, for work they asked for that runs later, within the scopes of the token it was asked with; null for one who may not work here any more. */
-export async function actorOf(deps: IdentityDeps, personId: string, scopes: readonly string[] | null): Promise<Actor | null> {
+/**
+ * A person's rights of this moment, for work they asked for that runs later, within those of the token it was asked with. Null for one who may
+ * not work here any more, or whose token was revoked: a thief's import must not go on for an hour. That the token's time is up ends nothing that has begun.
+ */
+export async function actorOf(deps: IdentityDeps, personId: string, asked: { id: string; scopes: readonly string[] } | null): Promise<Actor | null> {
   const c = contextOf(deps)
-  const person = await personById(c.db, c, personId)
+  const [person, token] = await Promise.all([personById(c.db, c, personId), asked && tokenById(c.db, c, asked.id)])
   if (!person || person.disabledAt !== null) return null
+  if (asked && (!token || token.revokedAt !== null || token.tokenEpoch !== person.tokenEpoch)) return null
   return {
-    personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: personId,
-    factorAt: null, locale: person.locale, grants: grantsOf(c, person, scopes === null ? null : new Set(scopes)), epoch: person.epoch,
+    personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: asked?.id ?? personId,
+    factorAt: null, locale: person.locale, grants: grantsOf(c, person, asked && new Set(asked.scopes)), epoch: person.epoch,
   }
 }
 

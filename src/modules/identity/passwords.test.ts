@@ -6,7 +6,8 @@ import { commonCount } from './common-passwords.ts'
 import { passwordFault } from './password-policy.ts'
 import { hashPassword, verifyPassword } from './passwords.ts'
 import './problems.ts'
-import { networkOf, Throttle } from './throttle.ts'
+import { networkOf } from '../../kernel/base/index.ts'
+import { Throttle } from './throttle.ts'
 import { codeDigest, newCode, newTotpSecret, totpStep } from './totp.ts'
 
 const context = { words: ['Acme Trading', 'Wang Xiaoming', 'xiaoming.wang@acme-trading.cn'], secondFactor: false }

@@ -1,4 +1,4 @@
-import { Problem } from '../../kernel/base/index.ts'
+import { networkOf, Problem } from '../../kernel/base/index.ts'
 import type { Tx } from '../../kernel/db/types.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { authorityCounter, covers, judgeWorld, reachOf, withPerson, type Judged } from '../access/index.ts'
@@ -9,7 +9,7 @@ import { changeFactor, deleteFactors, emailBlind, insertFactor, lockPerson, pers
 import { accessDeps } from './people.service.ts'
 import type { Factor, LoadedPerson } from './person.rows.ts'
 import { deleteSessions } from './sessions.store.ts'
-import { networkOf, type Throttle } from './throttle.ts'
+import type { Throttle } from './throttle.ts'
 import { codeDigest, newCode } from './totp.ts'
 
 /*

@@ -1,4 +1,4 @@
-import { Problem } from '../../kernel/base/index.ts'
+import { networkOf, Problem } from '../../kernel/base/index.ts'
 import type { Tx } from '../../kernel/db/types.ts'
 import { authorityCounter } from '../access/index.ts'
 import { grantsOf, keyOf, recorded, type Context } from './context.ts'
@@ -7,7 +7,7 @@ import { changeFactor, emailBlind, factorCell, lockPerson, personByEmail, savePe
 import type { Factor, LoadedPerson } from './person.rows.ts'
 import { verifyPassword } from './passwords.ts'
 import { createSession, deleteSession, loadSession, sessionDigest, type OpenedSession } from './sessions.store.ts'
-import { networkOf, type Throttle } from './throttle.ts'
+import type { Throttle } from './throttle.ts'
 import { codeDigest, looksLikeCode, totpStep } from './totp.ts'
 
 export const activeFactor = (person: LoadedPerson, kind: 'password' | 'totp'): Factor | undefined => person.factors.find((f) => f.kind === kind && f.state === 'active')

@@ -18,10 +18,13 @@ export interface NewToken {
 
 const invalid = (path: string, code: string): Problem => new Problem('invalid', { errors: [{ path, code }] })
 
-function expiryOf(asked: string | undefined, now: Date): Date {
-  const at = asked === undefined ? new Date(now.getTime() + USUAL_DAYS * DAY_MS) : new Date(asked)
+/** `latest`: when the token it is made with ends. One that is good for an hour must not be turned into one that is good for a year. */
+function expiryOf(asked: string | undefined, now: Date, latest: string | null): Date {
+  const end = latest === null ? Number.POSITIVE_INFINITY : Date.parse(latest)
+  const at = asked === undefined ? new Date(Math.min(now.getTime() + USUAL_DAYS * DAY_MS, end)) : new Date(asked)
   if (at.getTime() <= now.getTime()) throw invalid('expiresAt', 'past')
   if (at.getTime() - now.getTime() > MOST_DAYS * DAY_MS) throw invalid('expiresAt', 'more-than-a-year')
+  if (at.getTime() > end) throw invalid('expiresAt', 'more-than-held')
   return at
 }
 
@@ -56,9 +59,11 @@ export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promis
   if (!holder || holder.disabledAt !== null) throw invalid('userId', 'not-found')
   checkHolder(c, desk, holder)
   const scopes = scopesFor(c, desk, holder, asked.scopes)
-  const expiresAt = expiryOf(asked.expiresAt, c.now())
+  const viaToken = desk.actor.via === 'token' ? desk.actor.credentialId : null
+  const maker = viaToken === null ? null : await tokenById(desk.sql, c, viaToken)
+  if (viaToken !== null && !maker) throw new Problem('signed-out')
+  const expiresAt = expiryOf(asked.expiresAt, c.now(), maker?.expiresAt ?? null)
   return desk.write(async (work) => {
-    const viaToken = work.actor.via === 'token' ? work.actor.credentialId : null
     const made = await createToken(work.sql, c, holder, { name: asked.name, scopes, createdBy: work.actor.personId, viaToken, at: c.now(), expiresAt })
     work.record({ action: 'token.created', object: { kind: 'token', id: made.token.id }, subjects: [keyOf(c.vault, holder)], detail: { scopes, expiresAt: expiresAt.toISOString() } })
     return made

@@ -16,6 +16,7 @@ interface Parts {
   day: number
 }
 
+const lastYear = 2199
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
 const weekday = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+/i
@@ -35,7 +36,8 @@ export function readDate(cell: string, order: DateOrder, utcOffsetMinutes = 0): 
   const text = cleanLine(cell)
   if (text.length < 6 || text.length > 60) return null
   const epoch = /^\d{13}$/.test(text) ? Number(text) : /^1\d{9}$/.test(text) ? Number(text) * 1000 : null
-  if (epoch !== null) return { at: new Date(epoch).toISOString(), ambiguous: false }
+  // Thirteen digits reach beyond the last year that is read as a date.
+  if (epoch !== null) return epoch < Date.UTC(lastYear + 1, 0) ? { at: new Date(epoch).toISOString(), ambiguous: false } : null
   const found = readDay(text.replace(weekday, ''), order)
   if (!found) return null
   const time = readClock(text.replace(weekday, '').slice(found.length).replace(/^[\s,T]+/, '').replace(/^\(?(?:星期|周)[一二三四五六日天]\)?\s*/, ''), utcOffsetMinutes)
@@ -70,7 +72,7 @@ function monthNumber(name = ''): string {
 function day(whole: string, y = '', m = '', d = ''): (Parts & { length: number; ambiguous: false }) | null {
   const [year, month, date] = [Number(y), Number(m), Number(d)]
   const at = new Date(Date.UTC(year, month - 1, date))
-  const exists = year >= 1900 && year <= 2199 && at.getUTCMonth() === month - 1 && at.getUTCDate() === date
+  const exists = year >= 1900 && year <= lastYear && at.getUTCMonth() === month - 1 && at.getUTCDate() === date
   return exists ? { year, month, day: date, length: whole.length, ambiguous: false } : null
 }
 

@@ -48,7 +48,6 @@ const contracts = {
     response: z.object({ id: z.uuid() }),
     status: 202,
     raw: true,
-    bodyLimit: 2 ** 31,
   }),
   get: endpoint({ method: 'GET', path: '/imports/:id', permission: 'contacts:import', summary: 'How an import of yours goes on.', params: z.object({ id: z.uuid().toLowerCase() }), response: runView(result) }),
 }
@@ -64,19 +63,29 @@ function wordsOf(given: Record<string, unknown>): ImportWords {
   return { ...rest, country: country ?? null, map: map ?? null }
 }
 
+/** The parser of uploads throws plain errors for a body that is cut off or says no boundary: the sender's fault, not ours. */
+function asMalformed(error: unknown): unknown {
+  const known = error instanceof Problem || (error as { statusCode?: unknown }).statusCode !== undefined
+  return known ? error : new Problem('invalid', { errors: [{ path: '', code: 'malformed' }], cause: error })
+}
+
 /** Streams the upload into a sealed file; nothing of it ever lies in the clear. Fields may stand before or after the file. */
 async function receive(desk: Desk, runs: Runs, request: FastifyRequest, id: string): Promise<ImportWords> {
   if (!request.isMultipart()) throw new Problem('media-type-unsupported')
   const given: Record<string, unknown> = {}
   let files = 0
-  for await (const part of request.parts()) {
-    if (part.type === 'field') {
-      given[part.fieldname] = part.value
-      continue
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'field') {
+        given[part.fieldname] = part.value
+        continue
+      }
+      if (part.fieldname !== 'file' || ++files > 1) throw new Problem('invalid', { errors: [{ path: 'file', code: 'one-file' }] })
+      await pipeline(part.file, createSealedFile(desk.vault, runs.stagingFile(id), importLabel(id), desk.actor.key))
+      if (part.file.truncated) throw new Problem('body-too-large')
     }
-    if (part.fieldname !== 'file' || ++files > 1) throw new Problem('invalid', { errors: [{ path: 'file', code: 'one-file' }] })
-    await pipeline(part.file, createSealedFile(desk.vault, runs.stagingFile(id), importLabel(id), desk.actor.key))
-    if (part.file.truncated) throw new Problem('body-too-large')
+  } catch (error) {
+    throw asMalformed(error)
   }
   if (files === 0) throw new Problem('invalid', { errors: [{ path: 'file', code: 'required' }] })
   return wordsOf(given)

@@ -5,10 +5,11 @@ import { phoneCountry } from '../contacts/index.ts'
 import { declareFields, type CustomFieldDeclaration, type CustomFields } from '../custom-fields/index.ts'
 import type { RecordsDeps } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
-import { importBatch, LensTail, noCounts, type BatchDeps, type BatchOptions, type Counts } from './batch.ts'
+import { importBatch, LensTail, type BatchDeps } from './batch.ts'
 import { readMapFile } from './map-file.ts'
 import { assertIdentifying, mapColumns } from './mapping.ts'
 import type { MatchKey } from './match.ts'
+import { noCounts, type BatchOptions, type Counts } from './plan.ts'
 import { inspectCsv, namedEncoding, readCsv, type CsvProfile, type CsvRow } from './read/index.ts'
 import { toContact, type ContactDraft } from './row.ts'
 import type { CustomFieldProposal, Mapping } from './target.ts'
@@ -94,8 +95,13 @@ interface Context {
   tally: Tally
 }
 
+interface Waiting {
+  row: number
+  draft: ContactDraft
+}
+
 /** One row on its way: counted, cleaned, or rejected with its number, its column and a code. */
-async function takeRow(c: Context, row: CsvRow, waiting: ContactDraft[]): Promise<void> {
+async function takeRow(c: Context, row: CsvRow, waiting: Waiting[]): Promise<void> {
   c.tally.rows++
   if (row.problem) c.tally.problem(row.row, row.problem.column, row.problem.code)
   if (!row.cells) return void c.tally.rejected++
@@ -104,22 +110,24 @@ async function takeRow(c: Context, row: CsvRow, waiting: ContactDraft[]): Promis
   if (!contact) return void c.tally.rejected++
   const more = extraFields.filter((f) => !c.known.has(f.key))
   if (more.length > 0) c.known = await declareAll(c.step, c.deps, more, c.options.dryRun)
-  waiting.push(withoutUnknown(contact, c.known))
+  waiting.push({ row: row.row, draft: withoutUnknown(contact, c.known) })
 }
 
 async function importRows(c: Context, file: SealedFile, profile: CsvProfile, progress: (done: number, total: number) => void): Promise<void> {
-  let waiting: ContactDraft[] = []
+  let waiting: Waiting[] = []
   // One batch is being written while the next one is read: reading is work of this thread, writing mostly waits for others.
   let writing: Promise<void> = Promise.resolve()
-  const write = async (drafts: readonly ContactDraft[]): Promise<void> => {
-    c.tally.add(await importBatch(c.step, c.batch, drafts, c.options))
+  const write = async (rows: readonly Waiting[]): Promise<void> => {
+    const { counts, withheld } = await importBatch(c.step, c.batch, rows.map((r) => r.draft), c.options)
+    c.tally.add(counts)
+    for (const place of withheld) c.tally.problem(rows[place]!.row, null, 'value-protected')
     progress(c.tally.rows, profile.rows)
   }
   const flush = async (): Promise<void> => {
-    const drafts = waiting
+    const rows = waiting
     waiting = []
     await writing
-    writing = drafts.length > 0 ? write(drafts) : Promise.resolve()
+    writing = rows.length > 0 ? write(rows) : Promise.resolve()
     writing.catch(() => undefined) // told by the next await
   }
   for await (const row of readCsv(() => file.stream(), profile)) {

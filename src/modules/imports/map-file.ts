@@ -23,7 +23,7 @@ const shortTarget = z.string().refine((words) => parseTarget(words) !== null, { 
 const label = z.string().trim().min(1).max(80)
 const customTarget = z.strictObject({
   to: z.literal('custom'),
-  key: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/).optional(),
+  key: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/).refine((key) => !(key in Object.prototype), { message: 'reserved' }).optional(),
   label: z.union([label.transform((text) => ({ en: text, zh: text })), z.strictObject({ en: label, zh: label })]).optional(),
   class: z.enum(['confidential', 'personal', 'sensitive']).optional(),
   find: z.array(z.enum(['text', 'exact'])).max(2).optional(),
@@ -31,7 +31,7 @@ const customTarget = z.strictObject({
 const schema = z.strictObject({
   version: z.literal(1),
   preset: z.enum(['auto', 'generic', 'sealbook', 'hubspot', 'salesforce', 'zoho', 'fxiaoke', 'xiaoshouyi', 'atomic']).default('auto'),
-  columns: z.record(z.string(), z.union([shortTarget, customTarget])).default({}),
+  columns: z.record(z.string().max(300), z.union([shortTarget, customTarget])).default({}),
   stages: z.record(z.string(), z.enum(stages)).default({}),
   dates: z.enum(['mdy', 'dmy']).optional(),
 })

@@ -134,7 +134,7 @@ function proposal(name: string, word: string, taken: ReadonlySet<string>): Custo
   const own = /^custom\.([a-z][a-zA-Z0-9_]{0,39})$/.exec(name)?.[1]
   const base = own ?? (exact ? 'legacy_id' : fieldKey(name))
   let key = base
-  for (let n = 2; taken.has(key); n++) key = `${base}_${n}`
+  for (let n = 2; taken.has(key) || key in Object.prototype; n++) key = `${base}_${n}`
   const find: CustomFieldProposal['find'] = sensitive ? [] : exact ? ['exact'] : ['text']
   const label = exact ? labels['id'] : Object.hasOwn(labels, word) ? labels[word] : undefined
   return { key, label: label ?? { en: fieldLabel(name), zh: fieldLabel(name) }, type: 'text', class: sensitive ? 'sensitive' : 'personal', find }

@@ -57,3 +57,13 @@ function joinLists(record: AnyRecord, draft: ContactDraft, patch: Record<string,
   join<string>('tags', draft.tags, (t) => t)
   join<string>('doNotContact', draft.doNotContact, (c) => c)
 }
+
+/** A patch without some of its fields; custom ones are named `custom.key`. */
+export function without(patch: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  if (names.length === 0) return patch
+  const left = new Set(names)
+  const { custom, ...fields } = patch
+  const out = Object.fromEntries(Object.entries(fields).filter(([name]) => !left.has(name)))
+  const kept = Object.entries((custom ?? {}) as Record<string, unknown>).filter(([key]) => !left.has(`custom.${key}`)) // additions made it an object
+  return kept.length > 0 ? { ...out, custom: Object.fromEntries(kept) } : out
+}

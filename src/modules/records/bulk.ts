@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
 import type { Cell, OwnerKey, Vault } from '../../kernel/vault/index.ts'
-import type { Desk, Work } from '../../kernel/work/types.ts'
+import type { AnyRecord } from '../../kernel/entity/index.ts'
+import { AuthorityMoved, type Desk, type Work } from '../../kernel/work/index.ts'
+import { mayOn } from '../access/index.ts'
 import { inverseOf, type Changes } from './changes.ts'
 import { sliceFor, type RecordsDeps, type Slice } from './slice.ts'
 import { changeRecord, checkedPatch, type Change, type Written } from './write.ts'
@@ -57,28 +59,57 @@ function checkBody(slice: Slice, body: BulkBody): void {
   if (body.action === 'patch' && Object.keys(body.patch ?? {}).length === 0) throw fault('patch', 'required')
 }
 
-/** Many small transactions, one per record, so that no lock is held for long and one refusal costs one record. */
+/** The code of what ends the whole, not one record; null for a refusal of this record alone. Throws what nobody expected. */
+function endOf(error: unknown): string | null {
+  if (error instanceof AuthorityMoved) return 'conflict'
+  if (!(error instanceof Problem)) throw error
+  return error.status >= 500 ? error.code : null
+}
+
+/**
+ * Many small transactions, one per record, so that no lock is held for long and one refusal costs one record. Once something is done
+ * the answer says so whatever comes after, with a code for each record that is not: an error would hide what was changed, and take its undo token along.
+ */
+async function oneByOne(ids: Iterable<string>, act: (id: string) => Promise<unknown>): Promise<{ done: number; failed: BulkAnswer['failed'] }> {
+  const failed: BulkAnswer['failed'] = []
+  let done = 0
+  let ended: string | null = null
+  for (const id of ids) {
+    try {
+      if (ended === null) await act(id)
+      if (ended === null) done++
+      else failed.push({ id, code: ended })
+    } catch (error) {
+      ended = endOf(error)
+      if (ended !== null && done === 0) throw error
+      failed.push({ id, code: ended ?? (error as Problem).code }) // endOf has thrown everything else
+    }
+  }
+  return { done, failed }
+}
+
+const REFUSED = new Set(['not-found', 'permission-missing', 'field-unknown'])
+
+/** One request may ask for a thousand records that are not the asker's; which ones is written down as if each had been asked for by itself. */
+function noteRefusals(desk: Desk, route: string, failed: BulkAnswer['failed']): void {
+  const refused = failed.filter((f) => REFUSED.has(f.code)).map((f) => f.id)
+  if (refused.length > 0) desk.record({ action: 'access.denied', detail: { route, refused } })
+}
+
 export async function bulkChange(desk: Desk, deps: RecordsDeps, slice: Slice, body: BulkBody): Promise<BulkAnswer> {
   checkBody(slice, body)
   const token = randomBytes(24).toString('base64url')
   const mac = tokenMac(desk.vault, desk.actor.personId, token)
-  const failed: BulkAnswer['failed'] = []
-  let done = 0
   let undoable = false
-  for (const id of new Set(body.ids)) {
-    try {
-      await desk.write(async (work) => {
-        const written = await changeRecord(work, deps, slice, changeFor(work, deps, slice, id, body))
-        if (Object.keys(written.changes).length === 0) return
-        await keepUndo(work, slice, mac, written, written.changes)
-        undoable = true
-      })
-      done++
-    } catch (error) {
-      if (!(error instanceof Problem) || error.status >= 500) throw error
-      failed.push({ id, code: error.code })
-    }
-  }
+  const { done, failed } = await oneByOne(new Set(body.ids), (id) =>
+    desk.write(async (work) => {
+      const written = await changeRecord(work, deps, slice, changeFor(work, deps, slice, id, body))
+      if (Object.keys(written.changes).length === 0) return
+      await keepUndo(work, slice, mac, written, written.changes)
+      undoable = true
+    }),
+  )
+  noteRefusals(desk, `POST /${slice.entity.plural}/bulk`, failed)
   return { done, failed, undoToken: undoable ? token : null }
 }
 
@@ -97,17 +128,9 @@ export async function undoChange(desk: Desk, deps: RecordsDeps, token: string): 
     [mac, desk.actor.personId],
   )
   if (steps.length === 0) throw new Problem('not-found')
-  const failed: BulkAnswer['failed'] = []
-  let done = 0
-  for (const step of steps) {
-    try {
-      await desk.write((work) => undoStep(work, deps, mac, step))
-      done++
-    } catch (error) {
-      if (!(error instanceof Problem) || error.status >= 500) throw error
-      failed.push({ id: step.rowId, code: error.code })
-    }
-  }
+  const byId = new Map(steps.map((step) => [step.rowId, step]))
+  const { done, failed } = await oneByOne(byId.keys(), (id) => desk.write((work) => undoStep(work, deps, mac, byId.get(id)!)))
+  noteRefusals(desk, 'POST /undo', failed)
   return { done, failed, undoToken: null }
 }
 
@@ -115,11 +138,22 @@ async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step):
   const slice = sliceFor(deps, step.entity)
   const bytes = work.vault.open(work.vault.ownerKey(step.rowId), cellOf(mac, step.rowId, step.version), step.before)
   const patch = JSON.parse(bytes.toString()) as Record<string, unknown> // our own bytes, authenticated
-  // The person may have lost the right meanwhile, so undoing asks for the same right as doing.
-  const action = 'deletedAt' in patch ? 'delete' : 'ownerId' in patch ? 'assign' : 'edit'
+  const [action, ...others] = rightsToUndo(patch)
   const deleted = 'deletedAt' in patch && patch['deletedAt'] === null
-  await changeRecord(work, deps, slice, { id: step.rowId, version: step.version, action, deleted, event: `${step.entity}.undone`, next: () => patch })
+  const next = (record: AnyRecord): Record<string, unknown> => {
+    for (const other of others) if (!mayOn(slice.entity, other, record, work.actor)) throw new Problem('permission-missing')
+    return patch
+  }
+  await changeRecord(work, deps, slice, { id: step.rowId, version: step.version, action, deleted, event: `${step.entity}.undone`, next })
   await work.sql.query('DELETE FROM undo_step WHERE token_mac = $1 AND row_id = $2', [mac, step.rowId])
+}
+
+/** The person may have lost a right meanwhile, so undoing asks for each right that doing needs. */
+function rightsToUndo(patch: Readonly<Record<string, unknown>>): [Change['action'], ...Change['action'][]] {
+  if ('deletedAt' in patch) return ['delete']
+  const { ownerId, departmentId: _, ...fields } = patch
+  if (ownerId === undefined) return ['edit']
+  return Object.keys(fields).length > 0 ? ['assign', 'edit'] : ['assign']
 }
 
 export async function purgeUndo(sql: { query(text: string): Promise<unknown> }): Promise<void> {

@@ -28,12 +28,20 @@ async function readOne(desk: Desk, deps: RecordsDeps, slice: Slice, id: string):
   return { body: null, text: viewText(entity, record, desk.actor, deps), version: record.version }
 }
 
+/** A record whose making is asked for again: as it is now, and only that it is there when it left the sight of whoever asks. */
+async function readAgain(desk: Desk, deps: RecordsDeps, slice: Slice, made: { id: string; version: number }): Promise<Answer<unknown>> {
+  return readOne(desk, deps, slice, made.id).catch((error: unknown) => {
+    if (!(error instanceof Problem) || error.code !== 'not-found') throw error
+    return { body: { ...made, masks: {}, can: { edit: [], reveal: [], delete: false } } }
+  })
+}
+
 /** The routes every noun has. `create` may be replaced by a noun that accepts more than its fields. */
 export function recordRoutes(deps: RecordsDeps, slice: Slice, own: { create?: (desk: Desk, body: Body) => Promise<Written>; createBody?: ZodRawShape } = {}): Route[] {
   const c = recordContracts(slice.entity, own.createBody ? { create: own.createBody } : {})
   const create = own.create ?? ((desk: Desk, body: Body) => createRecord(desk, deps, slice, body))
   return [
-    route(c.create, async (desk, { body }) => answer(await create(desk, body as Body))),
+    route(c.create, async (desk, { body }) => answer(await create(desk, body as Body)), { again: (desk, made) => readAgain(desk, deps, slice, made) }),
     route(c.get, (desk, { params }) => readOne(desk, deps, slice, params.id)),
     route(c.patch, async (desk, { params, body, version }) => {
       needsOneOf(desk, slice, ['edit', 'assign'])

@@ -74,7 +74,7 @@ export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, 
   return desk.write(async (work) => {
     const written = await insertRecord(work, deps, slice, { id, key: key!, input })
     // A record made on the way to another one (a contact's company) is not what the request is answered with.
-    if (by === 'request') work.answers(written.view, written.record.version)
+    if (by === 'request') work.answers({ id: written.record.id, version: written.record.version }, written.record.version)
     return written
   })
 }

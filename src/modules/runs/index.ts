@@ -6,7 +6,7 @@ import type { Jobs } from '../../kernel/jobs/index.ts'
 import { errorFields } from '../../kernel/log/index.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
 import { AuthorityMoved, openDesk, type Actor, type Desk, type WorkDeps } from '../../kernel/work/index.ts'
-import { expiredRuns, findRun, insertRun, moveRun, unfinishedRuns, type Run, type RunKind, type RunState } from './store.ts'
+import { countUnfinished, expiredRuns, findRun, insertRun, moveRun, unfinishedRuns, type Run, type RunKind, type RunState } from './store.ts'
 
 export interface Progress {
   done: number
@@ -24,8 +24,8 @@ export interface RunView<R> {
 
 /** What the words of every kind of run have in common. */
 export interface RunWords<R> {
-  /** Permissions of the token it was asked with: a job never has more than its asker had. Null for a session. */
-  scopes?: string[] | null
+  /** The token it was asked with and its permissions: a job never has more than its asker had, and ends with it. Null for a session. */
+  token?: { id: string; scopes: string[] } | null
   result?: R
   failure?: { code: string; extra: Record<string, string | number | boolean> }
 }
@@ -40,12 +40,14 @@ export interface RunsDeps {
   jobs: Jobs
   /** Folder of sealed working files, HOME/staging. */
   staging: string
-  /** The person's rights of now within `scopes`, or null for one who may not work here any more. */
-  actorOf(personId: string, scopes: readonly string[] | null): Promise<Actor | null>
+  /** The person's rights of now within those of the token, or null for one who may not work here any more, or whose token was revoked. */
+  actorOf(personId: string, token: { id: string; scopes: readonly string[] } | null): Promise<Actor | null>
 }
 
 export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export' }
 
+/** Of one person: each has a file on the disk, and keeps the others waiting. */
+const MOST_UNFINISHED = 20
 const SHORTEST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 15_000
 
@@ -96,7 +98,8 @@ export class Runs {
 
   async ask(desk: Desk, kind: RunKind, words: object, id = uuidv7()): Promise<{ id: string }> {
     return desk.write(async (work) => {
-      const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words: { ...words, scopes: work.actor.via === 'token' ? [...work.actor.grants.permissions] : null } }
+      if ((await countUnfinished(work.sql, work.actor.personId)) >= MOST_UNFINISHED) throw new Problem('rate', { extra: { retryAfterSeconds: 60 } })
+      const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words: { ...words, token: work.actor.via === 'token' ? { id: work.actor.credentialId, scopes: [...work.actor.grants.permissions] } : null } }
       await insertRun(work.sql, work.vault, run)
       await work.enqueue(RUN_QUEUES[kind], { id })
       work.record({ action: `${kind}.requested`, object: { kind, id }, purpose: kind })
@@ -110,6 +113,11 @@ export class Runs {
     const { result, failure } = run.words
     const problem = failure ? new Problem(failure.code, { extra: failure.extra }).toJSON(desk.requestId, desk.actor.locale) : null
     return { id, state: run.state, progress: this.#progress.get(id) ?? { done: 0, total: 0 }, ...(result ? { result } : {}), ...(problem ? { problem } : {}) }
+  }
+
+  /** What a run of the actor's own was asked with. */
+  async asked<W>(desk: Desk, kind: RunKind, id: string): Promise<W> {
+    return (await findRun<W>(desk.sql, desk.vault, kind, id, desk.actor.personId)).words
   }
 
   /** A finished run of the actor's own, for its file. */
@@ -168,7 +176,7 @@ export class Runs {
   async #step<T>(run: Run<RunWords<unknown>>, part: (desk: Desk) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       if (this.#stopping.signal.aborted) throw new Problem('shutting-down')
-      const actor = await this.#deps.actorOf(run.personId, run.words.scopes ?? null)
+      const actor = await this.#deps.actorOf(run.personId, run.words.token ?? null)
       if (!actor) throw new Problem('permission-missing')
       const open = openDesk(this.#deps.work, actor, run.id)
       try {

@@ -57,3 +57,8 @@ export async function unfinishedRuns(sql: Sql): Promise<{ id: string; kind: RunK
 export async function expiredRuns(sql: Sql): Promise<{ id: string }[]> {
   return sql.query("DELETE FROM run WHERE created_at < now() - interval '24 hours' AND state IN ('done', 'failed') RETURNING id")
 }
+
+export async function countUnfinished(sql: Sql, personId: string): Promise<number> {
+  const [row] = await sql.query<{ n: number }>("SELECT count(*) AS n FROM run WHERE person_id = $1 AND state IN ('queued', 'running')", [personId])
+  return row?.n ?? 0
+}

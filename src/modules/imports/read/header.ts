@@ -2,6 +2,8 @@ import { unreadable } from '../problems.ts'
 import type { ReadLimits } from './limits.ts'
 import type { CsvRecord } from './records.ts'
 
+const longestName = 300
+
 /**
  * The column names of the header record: trimmed, one line, no control characters; a column without a name is `#7` by its
  * place. Throws Problem import-file-unreadable when it is no header.
@@ -11,8 +13,10 @@ export function readHeader(record: CsvRecord | undefined, limits: ReadLimits): s
   if (!record.cells) throw unreadable(record.code === 'row-too-long' ? 'line-too-long' : record.code === 'nul-byte' ? 'binary' : 'header-broken')
   if (record.cells.length > limits.maxColumns) throw unreadable('too-many-columns')
   const names = record.cells.map((cell) => cell.normalize('NFC').replace(/[\p{Cc}\u200b\ufeff\s]+/gu, ' ').trim())
-  if (names.every((name) => name === '') || names.some(looksLikeData)) throw unreadable('header-missing')
-  if (names.some((name) => name.length > 300)) throw unreadable('header-broken')
+  if (names.every((name) => name === '')) throw unreadable('header-missing')
+  // Before anything looks into them: a name of a million characters would keep the process busy for minutes.
+  if (names.some((name) => name.length > longestName)) throw unreadable('header-broken')
+  if (names.some(looksLikeData)) throw unreadable('header-missing')
   const header = names.map((name, i) => name || `#${i + 1}`)
   if (new Set(header.map((name) => name.normalize('NFKC').toLowerCase())).size < header.length) throw unreadable('header-duplicate')
   return header
