@@ -152,7 +152,7 @@ async function run(terminal: Terminal, given: Given): Promise<Outcome> {
   const document = { ok: red === 0, findings }
   const text = findings.length === 0 ? terminal.say('Nothing to say: all is well.', '一切正常。') : findingLines(terminal, findings).join('\n')
   if (red === 0) return { document, text }
-  return { document, text, findings: { exitCode: 1, code: 'findings-red', says: terminal.say(`${red} findings are red: do what each says.`, `有 ${red} 项红色问题：请逐项处理。`) } }
+  return { document, text, findings: { exitCode: 1, code: 'findings-red', says: terminal.say(red === 1 ? 'One finding is red: do what it says.' : `${red} findings are red: do what each says.`, `有 ${red} 项红色问题：请逐项处理。`) } }
 }
 
 export const verbs: readonly Verb[] = [

@@ -70,7 +70,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'start',
     says: ['start the server in the foreground', '在前台启动服务器'],
-    flags: { demo: { says: ['fill a new instance with invented people', '为新实例填充虚构数据'] } },
+    flags: { demo: { says: ['reserved: the invented company comes with the daily CRM, until then it is refused', '预留：示例公司将随日常 CRM 提供，目前会被拒绝'] } },
     run,
   },
 ]

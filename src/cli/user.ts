@@ -47,7 +47,7 @@ async function reset(terminal: Terminal, given: Given): Promise<Outcome> {
   const id = given.positional(0)
   try {
     const answer = await client.json<object | null>('POST', `/users/${encodeURIComponent(id)}/reset`, { body: {} })
-    return { document: { ...answer, id }, text: terminal.say('Reset: the user chooses a new password with the link they were sent; no secret was shown to you.', '已重置：用户将通过发送给本人的链接设置新密码；系统不会向您显示任何秘密。') }
+    return { document: { ...answer, id }, text: terminal.say('Reset: their sessions and tokens have ended. Somebody who already has all this account has, such as their manager, draws a one-time code and gives it to them; you are shown no secret.', '已重置：其会话与令牌均已失效。由已具备该账户全部权限的人（如其主管）领取一次性代码并转交本人；系统不会向您显示任何秘密。') }
   } finally {
     client.close()
   }

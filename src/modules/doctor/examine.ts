@@ -41,8 +41,11 @@ export async function examineInside(patient: Patient, options: { deep: boolean }
 
 /** A refusal met while opening is itself what doctor was asked for. */
 export function findingOf(refusal: Refusal): Finding {
-  const [what, ...fix] = refusal.message.split(/: |; (?!nothing)/)
-  return { code: refusal.code, level: 'red', what: what ?? refusal.message, fix: fix.join('; ') || 'See the runbook of this code.' }
+  // Refusals read "what is wrong: what to do"; the first colon parts the two.
+  const at = refusal.message.indexOf(': ')
+  if (at < 0) return { code: refusal.code, level: 'red', what: refusal.message, fix: 'See the runbooks.' }
+  const fix = refusal.message.slice(at + 2)
+  return { code: refusal.code, level: 'red', what: `${refusal.message.slice(0, at)}.`, fix: fix.charAt(0).toUpperCase() + fix.slice(1) }
 }
 
 async function checkLedger(ledger: Ledger, sql: Sql, deep: boolean): Promise<Finding[]> {
