@@ -7,7 +7,7 @@ import { writeServerJson, removeServerJson } from './kernel/base/home.ts'
 import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
 import type { Entity } from './kernel/entity/index.ts'
-import { buildServer, checkAddress, listen, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
+import { buildServer, checkAddress, drain, listen, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
 import { openJobs } from './kernel/jobs/index.ts'
 import { openLedger, type Ledger } from './kernel/ledger/index.ts'
 import { openLens, type Lens } from './kernel/lens/index.ts'
@@ -204,7 +204,7 @@ async function serve(config: Config, opened: Opened, tls: Tls, log: Log, undo: (
     opened.mounted.routes,
   )
   const port = await listen(app, config)
-  undo.push(() => app.close())
+  undo.push(() => drain(app))
   tls.keepFresh(app.server as unknown as Server) // built with TLS options
   return port
 }

@@ -1,7 +1,7 @@
 export { endpoint, publicRoute, route } from './contract.ts'
 export { buildServer, localeOf, type HttpOptions } from './server.ts'
 export { checkRoutes } from './routes.ts'
-export { checkAddress, listen } from './listen.ts'
+export { checkAddress, drain, listen } from './listen.ts'
 export { openApi } from './openapi.ts'
 export { purgeIdempotency } from './idempotency.ts'
 export type { DoorDeps } from './door.ts'

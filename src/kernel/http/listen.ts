@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Server } from 'node:https'
 import { createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../base/index.ts'
@@ -30,6 +31,25 @@ export async function listen(app: FastifyInstance, address: Address): Promise<nu
   }
   const bound = app.server.address()
   return typeof bound === 'object' && bound ? bound.port : address.port
+}
+
+/** A container is killed ten seconds after it was asked to stop, and the database has to stop after this. */
+const PATIENCE_MS = 7_000
+
+/**
+ * Takes no new requests and lets those under way end. A connection is closed as soon as it is idle, not only those that were when
+ * it began; one whose client does not read on, or never ends its request, is cut.
+ */
+export async function drain(app: FastifyInstance): Promise<void> {
+  const server = app.server as unknown as Server // built with TLS options
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  const late = setTimeout(() => server.closeAllConnections(), PATIENCE_MS)
+  try {
+    await app.close()
+  } finally {
+    clearInterval(idle)
+    clearTimeout(late)
+  }
 }
 
 function refusalFor(error: unknown, { host, port }: Address): unknown {
