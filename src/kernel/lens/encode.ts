@@ -15,16 +15,14 @@ type Value = LensRow['values'][number]
 const ROW_MARK = '\x1e'
 const ANY_MARK = /[\x00\x1e\x1f]/
 const MARKS = /[\x00\x1e\x1f]/g
-const HEX = (mark: string) => `chr(${mark.charCodeAt(0)})`
 
 /** The statement that takes `encodeRows`' parameters. */
 export function insertRows(layout: Layout): string {
   const names = layout.columns.map(({ sql }) => sql)
-  const parts = layout.columns.map((column, at) => `${part(at + 2)}::${sqlType(column)} AS ${column.sql}`)
   const words = layout.hayFields ? Array.from({ length: SIGNATURE_WORDS }, (_, word) => `"s${word}"`) : []
-  const signature = words.map((name, word) => `${part(layout.columns.length + 2 + word)}::BIGINT AS ${name}`)
-  const derived = layout.hayFields ? [...words, hayExpression(layout)] : []
-  return `INSERT INTO ${layout.table} SELECT ${['"_id"', ...names, ...derived].join(', ')} FROM (SELECT ${[`unnest(string_split($1, ${HEX(ROW_MARK)}))::UUID AS "_id"`, ...parts, ...signature].join(', ')})`
+  const values = layout.columns.map((column) => `nullif(${column.sql}, '')::${sqlType(column)}`)
+  const derived = layout.hayFields ? [...words.map((word) => `${word}::BIGINT`), hayExpression(layout)] : []
+  return `INSERT INTO ${layout.table} SELECT ${['"_id"::UUID', ...values, ...derived].join(', ')} FROM (${splitting(['"_id"', ...names, ...words])})`
 }
 
 /** The statement that takes one row's `encodeRow`: splitting costs more than the row itself when there is only one. */
@@ -49,11 +47,12 @@ export function encodeRow(layout: Layout, row: LensRow): string[] {
 
 /** The statement that takes `encodeCustom`'s parameters. */
 export function insertCustom(layout: Layout): string {
-  return `INSERT INTO ${layout.customTable} SELECT unnest(string_split($1, ${HEX(ROW_MARK)}))::UUID, ${part(2)}, ${part(3)}, ${part(4)}::DOUBLE`
+  return `INSERT INTO ${layout.customTable} SELECT a::UUID, b, nullif(c, ''), nullif(d, '')::DOUBLE FROM (${splitting(['a', 'b', 'c', 'd'])})`
 }
 
-function part(parameter: number): string {
-  return `nullif(unnest(string_split($${parameter}, ${HEX(ROW_MARK)})), '')`
+/** Nothing but the splitting: nullif of an unnest makes DuckDB unnest twice, row by row, for ten times the price. */
+function splitting(names: readonly string[]): string {
+  return `SELECT ${names.map((name, at) => `unnest(string_split($${at + 1}, chr(${ROW_MARK.charCodeAt(0)}))) AS ${name}`).join(', ')}`
 }
 
 /** One text a column, the id first and the signature last. */
