@@ -178,6 +178,41 @@ describe('a token', () => {
   })
 })
 
+describe('a company that is not one’s own', () => {
+  const ask = async (body: object, p?: Person): Promise<string[]> => {
+    const answer = await server.call('POST', '/contacts/search', { fields: ['fullName'], ...body }, p ? as(p) : {})
+    expect(answer.status, answer.text).toBe(200)
+    return answer.body.items.map((i: Json) => i.fullName)
+  }
+  const linked = { field: 'companyId', op: 'contains' }
+
+  test('finds, sorts and ranks nobody by its name, though the contact is one’s own', async () => {
+    for (const [name, company] of [['Lena Linked', 'Zephyr Reactors'], ['Mona Linked', 'Aeolus Turbines']] as const) {
+      const { id } = await make({ fullName: name, companyName: company })
+      expect((await server.call('PATCH', `/contacts/${id}`, { ownerId: rep.id }, { headers: { 'If-Match': '"1"' } })).status).toBe(200)
+    }
+    const own = await make({ fullName: 'Nora Linked', companyName: 'Boreas Own' }, as(rep))
+    for (const text of ['zephyr', 'zephir', 'zephyr lena', 'reactors']) expect(await ask({ text }, rep), text).toEqual([])
+    for (const value of ['zephyr', 'z', 'reactors']) for (const op of ['contains', 'startsWith', 'endsWith']) expect(await ask({ where: { ...linked, op, value } }, rep)).toEqual([])
+    expect(await ask({ where: { and: [{ not: { ...linked, value: 'zephyr' } }, { field: 'fullName', op: 'contains', value: 'linked' }] }, sort: [{ field: 'fullName' }] }, rep)).toEqual(['Lena Linked', 'Mona Linked', 'Nora Linked'])
+    // By company: the one that is seen first, then those that are not, newest first, whatever they are called.
+    for (const direction of ['asc', 'desc']) expect(await ask({ text: 'linked', sort: [{ field: 'companyId', direction }] }, rep)).toEqual(['Nora Linked', 'Mona Linked', 'Lena Linked'])
+    expect(await ask({ text: 'boreas' }, rep)).toEqual(['Nora Linked'])
+    expect(await ask({ text: 'borias' }, rep)).toEqual(['Nora Linked'])
+    expect(await ask({ where: { ...linked, value: 'boreas' } }, rep)).toEqual(['Nora Linked'])
+    expect(await ask({ text: 'zephyr' })).toEqual(['Lena Linked'])
+    expect(await ask({ where: { ...linked, value: 'zephyr' }, count: true })).toEqual(['Lena Linked'])
+    expect(own.companyId).toEqual(expect.any(String))
+  })
+
+  test('that is renamed is found by its new name and not by the old', async () => {
+    const { companyId } = await make({ fullName: 'Rena Renamed', companyName: 'Before Ltd' })
+    await server.call('PATCH', `/companies/${companyId}`, { name: 'After Ltd' }, { headers: { 'If-Match': '"1"' } })
+    expect(await ask({ text: 'before ltd' })).toEqual([])
+    expect(await ask({ text: 'after ltd' })).toEqual(['Rena Renamed'])
+  })
+})
+
 describe('a repeated request', () => {
   const keyed = (p: Person, token = p.token): CallOptions => ({ token, headers: { 'Idempotency-Key': 'a-key-of-theirs' } })
 

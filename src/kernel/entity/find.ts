@@ -16,6 +16,8 @@ export interface FindColumn {
   use: 'text' | 'pinyin' | 'initials' | 'sort' | 'tail4' | 'exact' | 'plain'
   type: 'text' | 'uuid' | 'integer' | 'time' | 'boolean'
   many: boolean
+  /** The entity whose field it shows through a link. */
+  linked?: string
 }
 
 const PLAIN_TYPE = { uuid: 'uuid', time: 'time', enumeration: 'text', flag: 'boolean' } as const
@@ -30,7 +32,8 @@ export function findColumns(entity: Entity): FindColumn[] {
 function columnsOf(name: string, f: Field): FindColumn[] {
   const column = (use: FindColumn['use'], suffix: string): FindColumn => ({ name: snake(name) + suffix, field: name, use, type: 'text', many: f.many })
   if (f.class === 'sensitive' || f.class === 'secret') return []
-  if (f.ref?.show) return [column('text', '__shown'), column('pinyin', '__pinyin'), column('initials', '__initials'), column('sort', '__sort')]
+  const shown = f.ref?.show ? [column('text', '__shown'), column('pinyin', '__pinyin'), column('initials', '__initials'), column('sort', '__sort')] : null
+  if (shown) return shown.map((c) => ({ ...c, linked: f.ref!.entity }))
   const out: FindColumn[] = []
   if (f.find.includes('text')) out.push(column('text', ''))
   else if (f.find.includes('exact')) out.push(column('exact', ''))

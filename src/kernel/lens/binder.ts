@@ -1,4 +1,10 @@
 import { listValue, type DuckDBValue } from '@duckdb/node-api'
+import type { Column } from './layout.ts'
+
+/** SQL that holds where the caller may look at what a column shows: `TRUE` for the row's own. */
+export type Guards = (column: Column, binder: Binder) => string
+
+const OWN_ONLY: Guards = ({ linked }) => (linked === null ? 'TRUE' : 'FALSE')
 
 /**
  * A statement under construction: SQL text on one side, values on the other. No value ever becomes part of the text. Bind a value only
@@ -7,6 +13,35 @@ import { listValue, type DuckDBValue } from '@duckdb/node-api'
 export class Binder {
   readonly values: DuckDBValue[] = []
   readonly #texts = new Map<string, string>()
+  readonly #sets = new Map<string, string>()
+  readonly #guards: Guards
+
+  constructor(guards: Guards = OWN_ONLY) {
+    this.#guards = guards
+  }
+
+  /** A test of a column, where the caller may look at what it shows. */
+  guarded(column: Column, test: string): string {
+    const guard = this.#guards(column, this)
+    return guard === 'TRUE' ? test : guard === 'FALSE' ? 'FALSE' : `(${test} AND ${guard})`
+  }
+
+  /** The guard alone. */
+  guard(column: Column): string {
+    return this.#guards(column, this)
+  }
+
+  /** A set of rows that the statement names, made once for all who ask for it. Returns its name. */
+  set(name: string, make: (binder: Binder) => string): string {
+    if (!this.#sets.has(name)) this.#sets.set(name, make(this))
+    return name
+  }
+
+  /** The statement with its sets, and more of them, before it. */
+  statement(select: string, more: readonly string[] = []): string {
+    const all = [...[...this.#sets].map(([name, sql]) => `${name} AS MATERIALIZED (${sql})`), ...more]
+    return all.length === 0 ? select : `WITH ${all.join(', ')} ${select}`
+  }
 
   /** The same text is one parameter, however often it is compared with. */
   text(value: string): string {

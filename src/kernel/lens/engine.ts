@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { Problem } from '../base/index.ts'
 import { checkRow } from './encode.ts'
-import { layoutOf } from './layout.ts'
+import { layoutOf, type Layout } from './layout.ts'
 import { Readers } from './readers.ts'
 import { search } from './search.ts'
 import { Table } from './table.ts'
@@ -49,6 +49,7 @@ export async function openLens({ tables, memoryLimitMb, log = SILENT }: LensOpti
 
 class DuckLens implements Lens {
   readonly #tables: ReadonlyMap<string, Table>
+  readonly #layouts: ReadonlyMap<string, Layout>
   readonly #writer: Writer
   readonly #readers: Readers
   readonly #release: () => void
@@ -56,6 +57,7 @@ class DuckLens implements Lens {
 
   constructor(tables: ReadonlyMap<string, Table>, writer: Writer, readers: Readers, release: () => void) {
     this.#tables = tables
+    this.#layouts = new Map([...tables].map(([entity, { layout }]) => [entity, layout]))
     this.#writer = writer
     this.#readers = readers
     this.#release = release
@@ -78,7 +80,7 @@ class DuckLens implements Lens {
     const table = this.#table(query.entity)
     // Taken before the rows are read: a filling that ends in between must not make a partial answer look whole.
     const complete = table.complete && !table.damaged
-    const page = await search(this.#readers, table.layout, query, table.versions.live)
+    const page = await search(this.#readers, table.layout, query, table.versions.live, this.#layouts)
     return { ...page, complete }
   }
 

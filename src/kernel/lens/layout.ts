@@ -11,6 +11,8 @@ export interface Column {
   readonly type: LensColumn['type']
   /** Stored as VARCHAR with VALUE_MARK around every value. Pinyin, initials and tail4 always are: one name may have several readings. */
   readonly many: boolean
+  /** The entity whose field it shows through a link; null for the row's own. */
+  readonly linked: string | null
 }
 
 /** One table of the lens, with everything a query needs to know about it. */
@@ -33,7 +35,7 @@ export const HAY = '"_hay"'
 export const CUSTOM_PREFIX = 'custom.'
 
 /** Every table can be filtered by id, which is how a scope names shared records. */
-const ID_COLUMN: Column = { sql: ID, index: -1, field: 'id', use: 'plain', type: 'uuid', many: false }
+const ID_COLUMN: Column = { sql: ID, index: -1, field: 'id', use: 'plain', type: 'uuid', many: false, linked: null }
 
 const SAFE_NAME = /^[a-z][a-z0-9_]{0,60}$/
 const TEXT_USES: readonly LensColumn['use'][] = ['text', 'pinyin', 'initials']
@@ -64,7 +66,7 @@ function columnOf(column: LensColumn, index: number, wrong: string[]): Column {
   if (!SAFE_NAME.test(column.name)) wrong.push(`column name ${column.name}`)
   const textual = TEXT_USES.includes(column.use) || column.use === 'tail4' || column.use === 'sort'
   if (textual && column.type !== 'text') wrong.push(`column ${column.name} must be text to be used for ${column.use}`)
-  return { sql: `"${column.name}"`, index, field: column.field, use: column.use, type: column.type, many: column.many || STORED_MANY.includes(column.use) }
+  return { sql: `"${column.name}"`, index, field: column.field, use: column.use, type: column.type, many: column.many || STORED_MANY.includes(column.use), linked: column.linked ?? null }
 }
 
 /** What a column is in DuckDB. Times are microseconds since 1970. */

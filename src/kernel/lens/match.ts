@@ -40,11 +40,21 @@ export function inHay(text: string, binder: Binder): string {
   return bits.length === 0 ? test : `CASE WHEN ${bits.join(' AND ')} THEN ${test} ELSE FALSE END`
 }
 
+/** The haystack holds what links show too, so it can stand for the columns only where the caller may look at all of that. */
+function hayAlone(reach: Reach, binder: Binder): boolean {
+  return reach.hay && reach.columns.every((column) => binder.guard(column) === 'TRUE')
+}
+
+function inColumns(reach: Reach, text: string, binder: Binder): string[] {
+  return columnsFor(reach, text).map((column) => binder.guarded(column, `contains(${column.sql}, ${binder.text(text)})`))
+}
+
 /** True where the term is in one of the reach's fields. */
 export function found(reach: Reach, term: Term, binder: Binder): string {
   const tests: string[] = []
-  if (reach.hay) tests.push(inHay(term.text, binder))
-  else tests.push(...columnsFor(reach, term.text).map(({ sql }) => `contains(${sql}, ${binder.text(term.text)})`))
+  if (hayAlone(reach, binder)) tests.push(inHay(term.text, binder))
+  else if (reach.hay) tests.push(`(${inHay(term.text, binder)} AND ${any(inColumns(reach, term.text, binder))})`)
+  else tests.push(...inColumns(reach, term.text, binder))
   if (term.tail !== null) tests.push(...tailTests(reach, term.tail, binder))
   if (reach.customFields.length > 0) {
     tests.push(`${ID} IN (SELECT "row" FROM ${reach.layout.customTable} WHERE field IN (SELECT unnest(${binder.texts(reach.customFields)})) AND contains(text, ${binder.text(term.text)}))`)
@@ -78,12 +88,12 @@ export function rank(reach: Reach, terms: readonly Term[], binder: Binder): stri
 
 function wholeValue(reach: Reach, text: string, binder: Binder): string {
   const marked = `${VALUE_MARK}${text}${VALUE_MARK}`
-  if (reach.hay) return `contains(${HAY}, ${binder.text(marked)})`
-  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${binder.text(marked)})` : `${sql} = ${binder.text(text)}`}, FALSE)`))
+  if (hayAlone(reach, binder)) return `contains(${HAY}, ${binder.text(marked)})`
+  return any(columnsFor(reach, text).map((column) => `coalesce(${binder.guarded(column, column.many ? `contains(${column.sql}, ${binder.text(marked)})` : `${column.sql} = ${binder.text(text)}`)}, FALSE)`))
 }
 
 function prefix(reach: Reach, text: string, binder: Binder): string {
   const marked = `${VALUE_MARK}${text}`
-  if (reach.hay) return `contains(${HAY}, ${binder.text(marked)})`
-  return any(columnsFor(reach, text).map(({ sql, many }) => `coalesce(${many ? `contains(${sql}, ${binder.text(marked)})` : `starts_with(${sql}, ${binder.text(text)})`}, FALSE)`))
+  if (hayAlone(reach, binder)) return `contains(${HAY}, ${binder.text(marked)})`
+  return any(columnsFor(reach, text).map((column) => `coalesce(${binder.guarded(column, column.many ? `contains(${column.sql}, ${binder.text(marked)})` : `starts_with(${column.sql}, ${binder.text(text)})`)}, FALSE)`))
 }

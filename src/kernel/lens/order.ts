@@ -30,7 +30,9 @@ function keysFor(layout: Layout, field: string, direction: 'asc' | 'desc', binde
   // A field of several values sorts by its first.
   if (column.many) return [{ sql: `string_split(${column.sql}, chr(${VALUE_MARK.charCodeAt(0)}))[2]`, type: 'text', direction }]
   if (column.type === 'boolean') return [{ sql: `${column.sql}::BIGINT`, type: 'number', direction }]
-  return [{ sql: column.sql, type: column.type === 'text' ? 'text' : column.type === 'uuid' ? 'uuid' : 'number', direction }]
+  const guard = binder.guard(column)
+  const sql = guard === 'TRUE' ? column.sql : `CASE WHEN ${guard} THEN ${column.sql} END`
+  return [{ sql, type: column.type === 'text' ? 'text' : column.type === 'uuid' ? 'uuid' : 'number', direction }]
 }
 
 /** A custom field may hold numbers or texts: numbers first, then texts. */

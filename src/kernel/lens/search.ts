@@ -2,13 +2,14 @@ import { DuckDBUUIDValue, type DuckDBValue } from '@duckdb/node-api'
 import { Binder } from './binder.ts'
 import { compile } from './compile.ts'
 import type { Layout } from './layout.ts'
+import { guardsOf, isEverything } from './links.ts'
 import { all, found, rank, reachOf, type Reach } from './match.ts'
 import { afterKeys, keysOf, named, orderBy } from './order.ts'
 import { invalid } from './problems.ts'
 import type { Readers } from './readers.ts'
 import { termsOf, type Term } from './text.ts'
 import { TYPO_RANK, typoPass } from './typo.ts'
-import type { Condition, LensKey, LensQuery } from './types.ts'
+import type { LensKey, LensQuery } from './types.ts'
 
 export interface Page {
   ids: string[]
@@ -30,42 +31,45 @@ const MAX_TERMS = 10
 /** Whoever finds so many typed it right, and need not wait for the second pass. */
 const FOUND_ENOUGH = 5
 
-/** Answers a query from one table. `live` is the number of its rows. Throws Problem invalid or field-unknown. */
-export async function search(readers: Readers, layout: Layout, query: LensQuery, live: number): Promise<Page> {
-  const terms = query.text ? termsOf(query.text.terms) : []
-  if (terms.length > MAX_TERMS) throw invalid('text', 'too-many-terms')
-  if (terms.length === 0) return list(readers, layout, query, live)
-  return find(readers, layout, query, { terms, reach: reachOf(layout, query.text?.fields ?? []) })
+/** A query, and what each statement for it begins with. */
+interface Question extends LensQuery {
+  binder(): Binder
 }
 
-function filterOf(layout: Layout, query: LensQuery, binder: Binder): string {
+/** Answers a query from one table. `live` is the number of its rows, `layouts` all tables by entity. Throws Problem invalid or field-unknown. */
+export async function search(readers: Readers, layout: Layout, query: LensQuery, live: number, layouts: ReadonlyMap<string, Layout> = new Map()): Promise<Page> {
+  const terms = query.text ? termsOf(query.text.terms) : []
+  if (terms.length > MAX_TERMS) throw invalid('text', 'too-many-terms')
+  const guards = guardsOf(layout, query.links, layouts)
+  const question: Question = { ...query, binder: () => new Binder(guards) }
+  if (terms.length === 0) return list(readers, layout, question, live)
+  return find(readers, layout, question, { terms, reach: reachOf(layout, query.text?.fields ?? []) })
+}
+
+function filterOf(layout: Layout, query: Question, binder: Binder): string {
   return all([query.scope, ...(query.where ? [query.where] : [])].map((condition) => compile(condition, layout, binder)))
 }
 
 /** Without text: the page and the count are two statements, since the page can stop early and the count need not sort. */
-async function list(readers: Readers, layout: Layout, query: LensQuery, live: number): Promise<Page> {
+async function list(readers: Readers, layout: Layout, query: Question, live: number): Promise<Page> {
   const [page, total] = await Promise.all([listPage(readers, layout, query), query.count ? listCount(readers, layout, query, live) : null])
   return answer(page, total, query)
 }
 
-async function listPage(readers: Readers, layout: Layout, query: LensQuery): Promise<Found> {
-  const binder = new Binder()
+async function listPage(readers: Readers, layout: Layout, query: Question): Promise<Found> {
+  const binder = query.binder()
   const filter = filterOf(layout, query, binder)
   const keys = keysOf(layout, query.sort, null, binder)
   const after = query.after ? ` AND ${afterKeys(keys, query.after, binder)}` : ''
   const sql = `SELECT ${keys.map((key) => key.sql).join(', ')} FROM ${layout.table} WHERE ${filter}${after} ORDER BY ${orderBy(keys)} ${window(query.limit, query.offset)}`
-  return foundIn(await readers.rows(sql, binder.values), keys.length, 0)
+  return foundIn(await readers.rows(binder.statement(sql), binder.values), keys.length, 0)
 }
 
-async function listCount(readers: Readers, layout: Layout, query: LensQuery, live: number): Promise<number> {
+async function listCount(readers: Readers, layout: Layout, query: Question, live: number): Promise<number> {
   if (isEverything(query.scope) && (!query.where || isEverything(query.where))) return live
-  const binder = new Binder()
+  const binder = query.binder()
   const filter = filterOf(layout, query, binder)
-  return numberOf((await readers.rows(`SELECT count(*) FROM ${layout.table} WHERE ${filter}`, binder.values))[0]?.[0] ?? 0)
-}
-
-function isEverything(condition: Condition): boolean {
-  return 'and' in condition && condition.and.every(isEverything)
+  return numberOf((await readers.rows(binder.statement(`SELECT count(*) FROM ${layout.table} WHERE ${filter}`), binder.values))[0]?.[0] ?? 0)
 }
 
 interface Wanted {
@@ -77,7 +81,7 @@ interface Wanted {
  * With text: exact matches, and misspelt names after them when the exact ones are few. Whether they follow depends on nothing but the
  * number of the caller's own rows that match, so every page of one search agrees.
  */
-async function find(readers: Readers, layout: Layout, query: LensQuery, wanted: Wanted): Promise<Page> {
+async function find(readers: Readers, layout: Layout, query: Question, wanted: Wanted): Promise<Page> {
   const { limit, offset = 0, after } = query
   const amongTypos = Number(after?.[0] ?? 0) >= TYPO_RANK
   const exact = amongTypos ? { ...NOTHING, total: query.count ? await countExact(readers, layout, query, wanted) : 0 } : await exactPass(readers, layout, query, wanted)
@@ -92,8 +96,8 @@ function answer(found: Found, total: number | null, { limit, count }: LensQuery)
   return { ids: found.ids, count: count ? total : null, keys: found.keys, lastKey: found.ids.length < limit ? null : (found.keys.at(-1) ?? null) }
 }
 
-async function exactPass(readers: Readers, layout: Layout, query: LensQuery, { terms, reach }: Wanted): Promise<Found> {
-  const binder = new Binder()
+async function exactPass(readers: Readers, layout: Layout, query: Question, { terms, reach }: Wanted): Promise<Found> {
+  const binder = query.binder()
   const predicate = all([filterOf(layout, query, binder), ...terms.map((term) => found(reach, term, binder))])
   const fit = query.sort.length > 0 ? '0' : rank(reach, terms, binder)
   const page = await ranked(readers, layout, query, { binder, predicate, fit })
@@ -102,14 +106,14 @@ async function exactPass(readers: Readers, layout: Layout, query: LensQuery, { t
   return { ...page, total: await countExact(readers, layout, query, { terms, reach }) }
 }
 
-async function countExact(readers: Readers, layout: Layout, query: LensQuery, { terms, reach }: Wanted): Promise<number> {
-  const binder = new Binder()
+async function countExact(readers: Readers, layout: Layout, query: Question, { terms, reach }: Wanted): Promise<number> {
+  const binder = query.binder()
   const predicate = all([filterOf(layout, query, binder), ...terms.map((term) => found(reach, term, binder))])
-  return numberOf((await readers.rows(`SELECT count(*) FROM ${layout.table} WHERE ${predicate}`, binder.values))[0]?.[0] ?? 0)
+  return numberOf((await readers.rows(binder.statement(`SELECT count(*) FROM ${layout.table} WHERE ${predicate}`), binder.values))[0]?.[0] ?? 0)
 }
 
-async function typoPassRows(readers: Readers, layout: Layout, query: LensQuery, { terms, reach }: Wanted): Promise<Found> {
-  const binder = new Binder()
+async function typoPassRows(readers: Readers, layout: Layout, query: Question, { terms, reach }: Wanted): Promise<Found> {
+  const binder = query.binder()
   const filter = filterOf(layout, query, binder)
   const typo = typoPass(reach, terms, binder)
   if (!typo) return NOTHING
@@ -123,13 +127,13 @@ interface Pass {
 }
 
 /** One scan that yields the page and the total: the matches' keys are kept, and only the page's are sorted out. */
-async function ranked(readers: Readers, layout: Layout, query: LensQuery, { binder, predicate, fit }: Pass): Promise<Found> {
+async function ranked(readers: Readers, layout: Layout, query: Question, { binder, predicate, fit }: Pass): Promise<Found> {
   const keys = keysOf(layout, query.sort, fit, binder)
   const outer = named(keys)
   const hits = `SELECT ${keys.map((key, at) => `${key.sql} AS k${at}`).join(', ')} FROM ${layout.table} WHERE ${predicate}`
   const after = query.after ? `WHERE ${afterKeys(outer, query.after, binder)}` : ''
-  const sql = `WITH hits AS MATERIALIZED (${hits}) SELECT ${outer.map((key) => key.sql).join(', ')}, (SELECT count(*) FROM hits) FROM hits ${after} ORDER BY ${orderBy(outer)} ${window(query.limit, query.offset)}`
-  const rows = await readers.rows(sql, binder.values)
+  const sql = `SELECT ${outer.map((key) => key.sql).join(', ')}, (SELECT count(*) FROM hits) FROM hits ${after} ORDER BY ${orderBy(outer)} ${window(query.limit, query.offset)}`
+  const rows = await readers.rows(binder.statement(sql, [`hits AS MATERIALIZED (${hits})`]), binder.values)
   return foundIn(rows, keys.length, numberOf(rows[0]?.[keys.length] ?? 0))
 }
 

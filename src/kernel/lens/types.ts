@@ -8,6 +8,8 @@ export interface LensColumn {
   type: 'text' | 'uuid' | 'integer' | 'time' | 'boolean'
   /** Several values, stored joined by U+001F (and one before and after), e.g. e-mails, tags. Pinyin, initials and tail4 may always have several. */
   many: boolean
+  /** The entity whose field it shows, for what stands here of the row that the field's id points at. Each query says which of those rows it may look at. */
+  linked?: string
 }
 
 export interface LensTable {
@@ -50,6 +52,8 @@ export interface LensQuery {
   /** Row scope of the caller, resolved in PostgreSQL per request; ANDed with `where`. */
   scope: Condition
   where?: Condition
+  /** By field: the rows of the linked entity that the caller may see. What a link shows counts for no other row, and for none where nothing is said. */
+  links?: Readonly<Record<string, Condition>>
   /**
    * Free text: every term must match in one of these fields (any of their text, pinyin, initials, tail4 columns, or the text of
    * `custom.KEY`), and in no other. When few rows match exactly (fewer than 5, or than `limit`), names one or two typos away follow them.

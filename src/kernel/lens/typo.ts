@@ -31,7 +31,7 @@ export function typoPass(reach: Reach, terms: readonly Term[], binder: Binder): 
   if (names.length === 0 || spellings.every((spelling) => spelling === null)) return null
   const exact = terms.map((term) => `coalesce(${found(reach, term, binder)}, FALSE)`)
   const distances = spellings.map((spelling, at) => {
-    const fuzzy = spelling ? least(names.map((column) => distance(column, spelling, binder))) : `${FAR}`
+    const fuzzy = spelling ? least(names.map((column) => shownDistance(column, spelling, binder))) : `${FAR}`
     // Of one word alone the exact rows are left out below, so they need not be told apart here.
     return terms.length === 1 ? fuzzy : `CASE WHEN ${exact[at]} THEN 0 ELSE ${fuzzy} END`
   })
@@ -81,6 +81,14 @@ function soundTypos(text: string): number {
 
 function least(distances: readonly string[]): string {
   return distances.length === 1 ? `${distances[0]}` : `least(${distances.join(', ')})`
+}
+
+/** What a link shows is near to nothing for who may not see it. */
+function shownDistance(column: Column, spelling: Spelling, binder: Binder): string {
+  const guard = binder.guard(column)
+  if (guard === 'FALSE') return `${FAR}`
+  const near = distance(column, spelling, binder)
+  return guard === 'TRUE' ? near : `CASE WHEN ${guard} THEN ${near} ELSE ${FAR} END`
 }
 
 /** The smallest distance between the spelling and a word of the column, FAR when more than allowed. Null-safe. */

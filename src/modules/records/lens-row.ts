@@ -98,9 +98,11 @@ export async function shownName(sql: Sql, vault: Vault, slice: Slice, id: string
   return record ? String(record[field] ?? '') : null
 }
 
-export async function shownOf(sql: Sql, vault: Vault, deps: RecordsDeps, entity: Entity, record: AnyRecord): Promise<Shown> {
-  const out: Record<string, string | null> = {}
+/** `known`: names that need not be looked up. */
+export async function shownOf(sql: Sql, vault: Vault, deps: RecordsDeps, entity: Entity, record: AnyRecord, known: Shown = {}): Promise<Shown> {
+  const out: Record<string, string | null> = { ...known }
   for (const [name, f] of Object.entries(entity.fields)) {
+    if (name in known) continue
     const target = f.ref?.show ? deps.slices.get(f.ref.entity) : undefined
     const id = record[name]
     if (target && f.ref?.show && typeof id === 'string') out[name] = await shownName(sql, vault, target, id, f.ref.show)

@@ -33,6 +33,8 @@ interface Checked {
   scope: Condition
   where: Condition | null
   text: { terms: string; fields: string[] } | null
+  /** By field: rows of the linked noun that the actor sees, and may be found through. */
+  links: Record<string, Condition>
   sort: SortTerm[]
   fields: string[] | null
   limit: number
@@ -49,11 +51,22 @@ function check(reading: Reading, deps: RecordsDeps, entity: Entity, body: Search
     scope: rowCondition(actor, entity, 'read'),
     where: asked?.where ?? null,
     text,
+    links: linksOf(actor, entity, deps),
     sort: checkSort(entity, body.sort ?? [], actor, custom),
     fields: body.fields ? checkFields(entity, body.fields, actor, custom) : null,
     limit: body.limit,
     count: body.count ?? false,
   }
+}
+
+/** What a link shows passes the gate of what it shows: a contact of mine must not be found by the name of a company that is not. */
+function linksOf(actor: Reading['actor'], entity: Entity, deps: RecordsDeps): Record<string, Condition> {
+  const links: Record<string, Condition> = {}
+  for (const [name, { ref }] of Object.entries(entity.fields)) {
+    const target = ref?.show ? deps.slices.get(ref.entity)?.entity : undefined
+    if (target && ref?.show && ['read', 'edit'].includes(actor.grants.field(target.name, ref.show))) links[name] = rowCondition(actor, target, 'read')
+  }
+  return links
 }
 
 /** Digits asked of a masked phone are one of the hour's questions, like an exact comparison. */
@@ -158,6 +171,7 @@ async function fromLens(reading: Reading, slice: Slice, q: Checked, state: Curso
     scope: q.scope,
     ...(q.where ? { where: q.where } : {}),
     ...(q.text ? { text: q.text } : {}),
+    links: q.links,
     sort: q.sort,
     limit: q.limit,
     count: q.count,

@@ -5,6 +5,7 @@ import type { Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition, viewRecord, type Action, type RecordView } from '../access/index.ts'
 import { changesBetween, merged, type Changes } from './changes.ts'
 import { lensRow } from './lens-row.ts'
+import { tellLinked } from './linked.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { digestsOf } from './store.ts'
 
@@ -144,6 +145,7 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   await slice.store.replaceDigests(work.sql, after.id, digestsOf(work.vault, entity, before), digestsOf(work.vault, entity, after))
   work.record({ action: change.event ?? `${entity.name}.updated`, object: { kind: entity.name, id: after.id }, subjects: [key], detail: { version: after.version, changes, ...change.note } })
   tellLens(work, slice, after, await lensRow(work, deps, slice, after))
+  await tellLinked(work, deps, slice, before, after)
   slice.cache.drop(after.id)
   return { record: after, view: viewRecord(entity, after, work.actor, custom), changes }
 }
