@@ -17,15 +17,16 @@ export function runCli(args: readonly string[], env: Readonly<Record<string, str
 }
 
 /** Runs any program in the clone; never a shell. */
-export function run(program: string, args: readonly string[], env: Readonly<Record<string, string>>, options: { input?: string } = {}): Promise<CliResult> {
+export function run(program: string, args: readonly string[], env: Readonly<Record<string, string>>, options: { input?: string; uid?: number; gid?: number } = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: root, env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const { input, ...user } = options
+    const child = spawn(program, args, { cwd: root, env, stdio: ['pipe', 'pipe', 'pipe'], ...user })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (d: string) => (stdout += d))
     child.stderr.setEncoding('utf8').on('data', (d: string) => (stderr += d))
     child.stdin.on('error', () => undefined)
-    child.stdin.end(options.input ?? '')
+    child.stdin.end(input ?? '')
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code: code ?? (signal ? 128 : -1), stdout, stderr, json: documentOf(stdout) }))
   })

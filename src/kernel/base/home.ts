@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Refusal } from './problem.ts'
 
@@ -85,9 +85,22 @@ function serverJsonPath(home: string): string {
   return join(home, 'run', 'server.json')
 }
 
+/** Not `recursive`: where a folder cannot be made although its parent is there (/proc, a mount that is served by nobody), Node then tries for ever. */
+function mkdirs(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error
+    mkdirs(dirname(path))
+    mkdirs(path)
+  }
+}
+
 function makeFolder(path: string): string {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    mkdirs(path)
     return realpathSync(path)
   } catch (error) {
     throw refusalFor(error, path)
