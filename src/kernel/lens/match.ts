@@ -45,8 +45,13 @@ function hayAlone(reach: Reach, binder: Binder): boolean {
   return reach.hay && reach.columns.every((column) => binder.guard(column) === 'TRUE')
 }
 
-function inColumns(reach: Reach, text: string, binder: Binder): string[] {
-  return columnsFor(reach, text).map((column) => binder.guarded(column, `contains(${column.sql}, ${binder.text(text)})`))
+/** Tests of the columns that can hold a text, those behind one guard together: each guard costs a join. */
+function inColumns(reach: Reach, text: string, binder: Binder, test: (column: Column) => string = ({ sql }) => `contains(${sql}, ${binder.text(text)})`): string[] {
+  const byGuard = Map.groupBy(columnsFor(reach, text), (column) => binder.guard(column))
+  return [...byGuard].flatMap(([guard, columns]) => {
+    const tests = columns.map(test)
+    return guard === 'TRUE' ? tests : guard === 'FALSE' ? [] : [`(${guard} AND ${any(tests)})`]
+  })
 }
 
 /** True where the term is in one of the reach's fields. */
@@ -88,12 +93,18 @@ export function rank(reach: Reach, terms: readonly Term[], binder: Binder): stri
 
 function wholeValue(reach: Reach, text: string, binder: Binder): string {
   const marked = `${VALUE_MARK}${text}${VALUE_MARK}`
-  if (hayAlone(reach, binder)) return `contains(${HAY}, ${binder.text(marked)})`
-  return any(columnsFor(reach, text).map((column) => `coalesce(${binder.guarded(column, column.many ? `contains(${column.sql}, ${binder.text(marked)})` : `${column.sql} = ${binder.text(text)}`)}, FALSE)`))
+  return standing(reach, text, marked, binder, ({ sql, many }) => (many ? `contains(${sql}, ${binder.text(marked)})` : `${sql} = ${binder.text(text)}`))
 }
 
 function prefix(reach: Reach, text: string, binder: Binder): string {
   const marked = `${VALUE_MARK}${text}`
-  if (hayAlone(reach, binder)) return `contains(${HAY}, ${binder.text(marked)})`
-  return any(columnsFor(reach, text).map((column) => `coalesce(${binder.guarded(column, column.many ? `contains(${column.sql}, ${binder.text(marked)})` : `starts_with(${column.sql}, ${binder.text(text)})`)}, FALSE)`))
+  return standing(reach, text, marked, binder, ({ sql, many }) => (many ? `contains(${sql}, ${binder.text(marked)})` : `starts_with(${sql}, ${binder.text(text)})`))
+}
+
+/** True where a text stands in one of the reach's fields as `test` says; `marked` is how it then stands in the haystack. */
+function standing(reach: Reach, text: string, marked: string, binder: Binder, test: (column: Column) => string): string {
+  const inHaystack = `contains(${HAY}, ${binder.text(marked)})`
+  if (hayAlone(reach, binder)) return inHaystack
+  const tests = any(inColumns(reach, text, binder, (column) => `coalesce(${test(column)}, FALSE)`))
+  return reach.hay ? `(${inHaystack} AND ${tests})` : tests
 }
