@@ -20,15 +20,15 @@ export class Binder {
     this.#guards = guards
   }
 
-  /** A test of a column, where the caller may look at what it shows. */
-  guarded(column: Column, test: string): string {
-    const guard = this.#guards(column, this)
-    return guard === 'TRUE' ? test : guard === 'FALSE' ? 'FALSE' : `(${test} AND ${guard})`
-  }
-
-  /** The guard alone. */
+  /** SQL that holds where the caller may look at what the column shows. */
   guard(column: Column): string {
     return this.#guards(column, this)
+  }
+
+  /** A test of a column, where the caller may look at what it shows; it is not even made where they may not, since a value bound and not used is refused. */
+  guarded(column: Column, test: () => string): string {
+    const guard = this.guard(column)
+    return guard === 'TRUE' ? test() : guard === 'FALSE' ? 'FALSE' : `(${test()} AND ${guard})`
   }
 
   /** A set of rows that the statement names, made once for all who ask for it. Returns its name. */

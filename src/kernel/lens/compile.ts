@@ -55,7 +55,7 @@ export function columnFor(layout: Layout, field: string, purpose: keyof typeof P
 function declared(field: string, op: LensOp, value: unknown, { layout, binder }: Context): string {
   const purpose = op === 'contains' || op === 'startsWith' || op === 'endsWith' ? 'match' : op === 'eq' || op === 'ne' || op === 'in' ? 'same' : 'order'
   const column = op === 'isEmpty' ? anyColumn(layout, field) : columnFor(layout, field, purpose)
-  return binder.guarded(column, comparison({ field, sql: column.sql, type: column.type, many: column.many, form: formOf(column) }, op, value, binder))
+  return binder.guarded(column, () => comparison({ field, sql: column.sql, type: column.type, many: column.many, form: formOf(column) }, op, value, binder))
 }
 
 function formOf({ use }: Column): 'sort' | 'normal' | 'raw' {

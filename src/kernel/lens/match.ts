@@ -48,10 +48,8 @@ function hayAlone(reach: Reach, binder: Binder): boolean {
 /** Tests of the columns that can hold a text, those behind one guard together: each guard costs a join. */
 function inColumns(reach: Reach, text: string, binder: Binder, test: (column: Column) => string = ({ sql }) => `contains(${sql}, ${binder.text(text)})`): string[] {
   const byGuard = Map.groupBy(columnsFor(reach, text), (column) => binder.guard(column))
-  return [...byGuard].flatMap(([guard, columns]) => {
-    const tests = columns.map(test)
-    return guard === 'TRUE' ? tests : guard === 'FALSE' ? [] : [`(${guard} AND ${any(tests)})`]
-  })
+  byGuard.delete('FALSE')
+  return [...byGuard].flatMap(([guard, columns]) => (guard === 'TRUE' ? columns.map(test) : [`(${guard} AND ${any(columns.map(test))})`]))
 }
 
 /** True where the term is in one of the reach's fields. */
@@ -103,8 +101,7 @@ function prefix(reach: Reach, text: string, binder: Binder): string {
 
 /** True where a text stands in one of the reach's fields as `test` says; `marked` is how it then stands in the haystack. */
 function standing(reach: Reach, text: string, marked: string, binder: Binder, test: (column: Column) => string): string {
-  const inHaystack = `contains(${HAY}, ${binder.text(marked)})`
-  if (hayAlone(reach, binder)) return inHaystack
+  if (hayAlone(reach, binder)) return `contains(${HAY}, ${binder.text(marked)})`
   const tests = any(inColumns(reach, text, binder, (column) => `coalesce(${test(column)}, FALSE)`))
-  return reach.hay ? `(${inHaystack} AND ${tests})` : tests
+  return reach.hay ? `(contains(${HAY}, ${binder.text(marked)}) AND ${tests})` : tests
 }
