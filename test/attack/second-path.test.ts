@@ -243,6 +243,25 @@ describe('a repeated request', () => {
 })
 
 describe('many records at once', () => {
+  test('are changed only to what one could be changed to', async () => {
+    const { id } = await make({ fullName: 'Bulk Typed', tags: Array.from({ length: 40 }, (_, i) => `t${i}`) }, as(rep))
+    const bent: object[] = [
+      { title: { evil: 1 } }, { fullName: 12345 }, { fullName: 'x'.repeat(201) }, { fullName: 'a\u0000b' }, { emails: 'str' }, { emails: [{ value: 5 }] }, { phones: ['x'] },
+      { handles: [{ kind: '<b>', value: 'x' }] }, { stage: 'nonsense' }, { collectedAt: 'garbage' }, { companyId: 'not-a-uuid' }, { tags: [null] }, { doNotContact: ['evil'] },
+      { nationalId: {} }, { note: 'y'.repeat(10_001) }, { custom: 5 }, { deletedAt: '2020-01-01' }, { departmentId: server.owner.organisationId }, { version: 9 }, {},
+    ]
+    for (const patch of bent) {
+      const answer = await server.call('POST', '/contacts/bulk', { ids: [id], action: 'patch', patch }, as(rep))
+      expect(outcome(answer), JSON.stringify(patch).slice(0, 60)).toEqual({ status: 400, code: 'invalid' })
+    }
+    for (const [action, patch] of [['tag', { tags: [{}] }], ['tag', undefined], ['assign', { ownerId: 'nobody' }], ['assign', {}]]) {
+      expect(outcome(await server.call('POST', '/contacts/bulk', { ids: [id], action, patch }, as(rep)))).toEqual({ status: 400, code: 'invalid' })
+    }
+    const more = await server.call('POST', '/contacts/bulk', { ids: [id], action: 'tag', patch: { tags: Array.from({ length: 40 }, (_, i) => `u${i}`) } }, as(rep))
+    expect(more.body).toMatchObject({ done: 0, failed: [{ id, code: 'invalid' }] })
+    expect((await server.call('GET', `/contacts/${id}`, undefined, as(rep))).body.version).toBe(1)
+  })
+
   test('what was changed is told, with its undo token, when rights move in the middle', async () => {
     const ids: string[] = []
     for (let i = 0; i < 120; i++) ids.push((await make({ fullName: `Bulk ${i}` }, as(rep))).id)

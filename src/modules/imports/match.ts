@@ -1,5 +1,6 @@
 import type { AnyRecord, EmailValue, HandleValue, PhoneValue } from '../../kernel/entity/index.ts'
 import { normalise } from '../../kernel/lens/index.ts'
+import { most } from './draft.ts'
 import type { ContactDraft } from './row.ts'
 
 export type MatchKey = 'email' | 'phone'
@@ -46,15 +47,16 @@ export function additions(record: AnyRecord, draft: ContactDraft, companyId: str
 }
 
 function joinLists(record: AnyRecord, draft: ContactDraft, patch: Record<string, unknown>): void {
-  const join = <T>(field: string, more: readonly T[], key: (item: T) => string): void => {
+  const join = <T>(field: string, more: readonly T[], key: (item: T) => string, limit = Number.POSITIVE_INFINITY): void => {
     const have = (record[field] ?? []) as T[] // the entity's type of this field
-    const all = union(have, more, key)
+    // Rows that come again and again must not grow a record beyond what a person could save.
+    const all = union(have, more, key).slice(0, Math.max(limit, have.length))
     if (all.length > have.length) patch[field] = all
   }
-  join<EmailValue>('emails', draft.emails, (e) => e.value)
-  join<PhoneValue>('phones', draft.phones, (p) => `${p.value ?? p.digits}x${p.extension ?? ''}`)
-  join<HandleValue>('handles', draft.handles, (h) => `${h.kind}:${h.value}`)
-  join<string>('tags', draft.tags, (t) => t)
+  join<EmailValue>('emails', draft.emails, (e) => e.value, most.emails)
+  join<PhoneValue>('phones', draft.phones, (p) => `${p.value ?? p.digits}x${p.extension ?? ''}`, most.phones)
+  join<HandleValue>('handles', draft.handles, (h) => `${h.kind}:${h.value}`, most.handles)
+  join<string>('tags', draft.tags, (t) => t, most.tags)
   join<string>('doNotContact', draft.doNotContact, (c) => c)
 }
 

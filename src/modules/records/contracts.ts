@@ -15,11 +15,17 @@ const searchBody = z.strictObject({
   count: z.boolean().optional(),
 })
 
-const bulkBody = z.strictObject({
-  ids: z.array(uuid).min(1).max(1000),
-  action: z.enum(['patch', 'delete', 'restore', 'tag', 'assign']),
-  patch: z.record(z.string().max(80), z.unknown()).optional(),
-})
+/** What is changed in many records passes the very schema that it passes in one. */
+function bulkBody(entity: Entity) {
+  const ids = z.array(uuid).min(1).max(1000)
+  const { tags } = entity.fields
+  return z.discriminatedUnion('action', [
+    z.strictObject({ ids, action: z.literal('patch'), patch: patchSchema(entity) }),
+    z.strictObject({ ids, action: z.literal('assign'), patch: z.strictObject({ ownerId: uuid }) }),
+    z.strictObject({ ids, action: z.enum(['delete', 'restore']) }),
+    ...(tags ? [z.strictObject({ ids, action: z.literal('tag'), patch: z.strictObject({ tags: tags.input }) })] : []),
+  ])
+}
 
 const bulkAnswer = z.object({ done: z.int(), failed: z.array(z.object({ id: z.uuid(), code: z.string() })), undoToken: z.string().nullable() })
 const json: ZodType = z.unknown()
@@ -43,7 +49,7 @@ export function recordContracts(entity: Entity, more: { create?: z.ZodRawShape }
     remove: endpoint({ method: 'DELETE', path: one, permission: `${plural}:delete`, summary: `Delete one of ${plural}; it can be restored.`, params: id, response: view, ifMatch: true }),
     restore: endpoint({ method: 'POST', path: `${one}/restore`, permission: `${plural}:delete`, summary: `Bring back a deleted one of ${plural}.`, params: id, response: view }),
     search: endpoint({ method: 'POST', path: `${at}/search`, permission: `${plural}:read`, summary: `Search, filter, sort and count ${plural}.`, body: searchBody, response: page }),
-    bulk: endpoint({ method: 'POST', path: `${at}/bulk`, permission: 'signed-in', summary: `Change up to 1,000 of ${plural}.`, body: bulkBody, response: bulkAnswer }),
+    bulk: endpoint({ method: 'POST', path: `${at}/bulk`, permission: 'signed-in', summary: `Change up to 1,000 of ${plural}.`, body: bulkBody(entity), response: bulkAnswer }),
     timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: uuid.optional() }), response: timeline }),
     relations: endpoint({ method: 'GET', path: `${one}/relations`, permission: `${plural}:read`, summary: 'Records linked with it.', params: id, response: z.object({ items: z.array(z.object({ entity: z.string(), id: z.uuid(), field: z.string(), direction: z.enum(['to', 'from']) })) }) }),
     why: endpoint({ method: 'GET', path: `${one}/why`, permission: `${plural}:read`, summary: 'Why a person can or cannot see it.', params: id, query: z.strictObject({ user: uuid }), response: z.object({ rules: z.array(json) }) }),
