@@ -322,3 +322,29 @@ describe('a custom field', () => {
     }
   })
 })
+
+describe('a row that was bent in the database', () => {
+  test('by a time no clock shows takes only itself out of a page', async () => {
+    const fresh = await server.addPerson('times@example.com', 'rep')
+    const [bent] = [await make({ fullName: 'Bent' }, as(fresh)), await make({ fullName: 'Straight' }, as(fresh))]
+    for (const time of ['4000-01-01 BC', 'infinity', '20000-01-01']) {
+      await db.query('UPDATE contacts SET created_at = $2::timestamptz WHERE id = $1', [bent.id, time])
+      expect(outcome(await server.call('GET', `/contacts/${bent.id}`, undefined, as(fresh))), time).toEqual({ status: 503, code: 'seal-broken' })
+      const page = await server.call('POST', '/contacts/search', {}, as(fresh))
+      expect(page.body).toMatchObject({ items: [{ fullName: 'Straight' }], refused: 1 })
+    }
+  })
+
+  // Last: an event that is not ours raises an alarm of this server.
+  test('into the ledger does not stand before a history and hide it', async () => {
+    const { id } = await make({ fullName: 'Hidden History' })
+    await server.call('PATCH', `/contacts/${id}`, { title: 'Witness' }, { headers: { 'If-Match': '"1"' } })
+    const columns = (await db.query<{ c: string }>("SELECT column_name AS c FROM information_schema.columns WHERE table_name = 'ledger_event' AND column_name <> 'id' ORDER BY 1")).map((r) => `"${r.c}"`).join(', ')
+    await db.query(
+      `INSERT INTO ledger_event (id, ${columns}) SELECT ('ffffffff-ffff-7fff-bfff-' || lpad(to_hex(n), 12, '0'))::uuid, ${columns} FROM ledger_event, generate_series(1, 120) n WHERE object_id = $1 AND action = 'contact.updated'`,
+      [id],
+    )
+    const { items } = (await server.call('GET', `/contacts/${id}/timeline`)).body
+    expect(items.map((i: Json) => i.action)).toEqual(['contact.updated', 'contact.created'])
+  })
+})

@@ -74,16 +74,31 @@ function genuine<R extends StoredEvent>(rows: readonly R[], reader: EventReader)
   })
 }
 
-export async function readTimeline(sql: Sql, reader: EventReader, query: TimelineQuery): Promise<TimelineEntry[]> {
-  const { object, before, beforeId, limit } = query
-  const rows = await sql.query<StoredEvent & { n: number | null }>(
+type TimelineRow = StoredEvent & { n: number | null }
+
+function timelinePage(sql: Sql, { object, before, beforeId, limit }: TimelineQuery): Promise<TimelineRow[]> {
+  return sql.query<TimelineRow>(
     `SELECT ${CHECKED_COLUMNS}, l.n FROM public.ledger_event e LEFT JOIN public.ledger_leaf l ON l.event_id = e.id
      WHERE e.object_id = $1::uuid AND e.object_kind = $2::text AND ($3::uuid IS NULL OR e.id < $3::uuid)
        AND ($4::bigint IS NULL OR e.id < (SELECT b.event_id FROM public.ledger_leaf b WHERE b.n = $4::bigint))
      ORDER BY e.id DESC LIMIT $5`,
     [object.id, object.kind, beforeId ?? null, before ?? null, limit],
   )
-  return genuine(rows, reader).map((row) => ({
+}
+
+/** Pages of events that are not ours, looked past for one page of those that are: planted ones must not stand before a history and hide it. */
+const MOST_LOOKS = 20
+
+export async function readTimeline(sql: Sql, reader: EventReader, query: TimelineQuery): Promise<TimelineEntry[]> {
+  const found: TimelineRow[] = []
+  let from = query
+  for (let look = 0; look < MOST_LOOKS && found.length < query.limit; look++) {
+    const rows = await timelinePage(sql, from)
+    found.push(...genuine(rows, reader))
+    if (rows.length < query.limit) break
+    from = { ...query, beforeId: rows.at(-1)!.id }
+  }
+  return found.slice(0, query.limit).map((row) => ({
     id: row.id,
     leaf: row.n,
     at: new Date(row.at).toISOString(),
