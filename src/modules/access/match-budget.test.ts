@@ -11,3 +11,9 @@ it('questions to masked fields are counted per person and hour', () => {
   now += 3_600_000
   budget.spend('a', 20)
 })
+
+it('who can do without an answer is not refused, and is not answered either', () => {
+  const budget = new MatchBudget(2, () => 0)
+  expect([budget.take('a', 1), budget.take('a', 1), budget.take('a', 1), budget.take('a', 0)]).toEqual([true, true, false, true])
+  expect(() => budget.spend('a', 1)).toThrow('rate')
+})
