@@ -204,8 +204,10 @@ describe('a damaged table', () => {
 
 describe('a first start that is killed', () => {
   test.each([
-    ['when the keys are made', ['keys', 'keystore.sqlite']],
-    ['while the database is made', ['postgres', 'data.unfinished', 'PG_VERSION']],
+    ['before its key file is written', ['keys', 'founding']],
+    ['when its key file is written', ['..', 'root.key']],
+    ['while the keys are made', ['keys', 'keystore.sqlite']],
+    ['while the database is made', ['postgres', 'data.unfinished']],
     ['when the database is made', ['postgres', 'data', 'PG_VERSION']],
     ['when the database was taken into use', ['keys', 'node-id']],
   ])('%s is taken up by the next one', async (_when, sign) => {
@@ -213,7 +215,8 @@ describe('a first start that is killed', () => {
     try {
       const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts'), 'start', '--json'], { env: fresh.env, stdio: 'ignore' })
       const ended = once(child, 'exit')
-      while (!existsSync(join(fresh.home, ...sign))) await new Promise((resolve) => setTimeout(resolve, 1))
+      const seen = (): boolean => readdirSync(join(fresh.home, ...sign.slice(0, -1))).some((name) => name.startsWith(sign.at(-1)!))
+      while (!(existsSync(join(fresh.home, ...sign.slice(0, -1))) && seen())) await new Promise((resolve) => setTimeout(resolve, 1))
       child.kill('SIGKILL')
       await ended
       expect((await init(fresh)).ownerId).toMatch(/^[0-9a-f-]{36}$/)

@@ -38,14 +38,18 @@ export function unwrapRoot(custodian: Custodian, instanceId: string, kept: { par
 
 const KEY_FILE = /^sealbook-root-key-v1 ([A-Za-z0-9_-]{43})\s*$/
 
-/** A file with 32 random bytes; 0600, best on another device than HOME. */
-export function keyFile(path: string): Custodian {
+export const isKeyFile = (text: string): boolean => KEY_FILE.test(text)
+
+/** A file with 32 random bytes; 0600, best on another device than HOME. `announce` hears its text before it is written. */
+export function keyFile(path: string, announce?: (text: string) => void): Custodian {
   return {
     kind: 'key-file',
     prepare() {
       if (existsSync(path)) throw new Refusal('key-file-exists', `There is already a key file at ${path}: move it away or set SEALBOOK_ROOT_KEY_FILE; nothing was changed.`)
       const bytes = randomBytes(32)
-      writeSecretFile(path, `sealbook-root-key-v1 ${bytes.toString('base64url')}\n`)
+      const text = `sealbook-root-key-v1 ${bytes.toString('base64url')}\n`
+      announce?.(text)
+      writeSecretFile(path, text)
       return { params: '{}', key: createSecretKey(bytes) }
     },
     recall() {

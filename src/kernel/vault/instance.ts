@@ -1,9 +1,9 @@
-import { createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { createHash, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Problem, Refusal, uuidv7 } from '../base/index.ts'
 import { rootKeyPath, type Config } from '../config/index.ts'
-import { formatRecoveryCode, fsyncFolder, keyFile, parseRecoveryCode, passphrase, recoveryKit, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
+import { formatRecoveryCode, fsyncFolder, isKeyFile, keyFile, parseRecoveryCode, passphrase, recoveryKit, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
 import { createKeyStore, KeyStore, removeKeyStore, type KeyWrite } from './keystore.ts'
 import { FOUNDING, newPurposes, Purposes } from './purposes.ts'
 import type { Vault } from './types.ts'
@@ -19,6 +19,7 @@ export interface OpenedVault extends Vault {
 }
 
 const keyStorePath = (config: Config): string => join(config.home, 'keys', 'keystore.sqlite')
+const foundingPath = (config: Config): string => join(config.home, 'keys', 'founding')
 
 export function hasInstance(config: Config): boolean {
   return existsSync(keyStorePath(config))
@@ -38,6 +39,24 @@ function custodianOf(kind: CustodianKind, config: Config, instanceId: string): C
   throw new Refusal('custodian-unusable', 'The recovery kit opens an instance only through `sealbook keys recover`.', 2)
 }
 
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+/** A creation notes the key file it is about to write, so that the next one may take away what a killed one left. The digest of 256 random bits tells nothing of them. */
+function noteFounding(config: Config, instanceId: string, text: string): void {
+  mkdirSync(dirname(foundingPath(config)), { recursive: true, mode: 0o700 })
+  writeFileSync(foundingPath(config), `${instanceId} ${digestOf(text)}\n`, { mode: 0o600, flush: true })
+}
+
+/** The key file of a creation that was killed before its key store had a name: nothing was ever sealed with it. */
+function forgetFounding(config: Config): void {
+  if (!existsSync(foundingPath(config))) return
+  const [instanceId = '', digest] = readFileSync(foundingPath(config), 'utf8').trim().split(' ')
+  const path = rootKeyPath(config, instanceId)
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  if (isKeyFile(text) && digestOf(text) === digest) rmSync(path)
+  rmSync(foundingPath(config))
+}
+
 /** Makes a new instance: root key under its custodian, key store, purpose keys. Throws a Refusal and leaves nothing behind when a part is refused. */
 export async function createInstance(config: Config): Promise<{ instanceId: string }> {
   const path = keyStorePath(config)
@@ -45,15 +64,21 @@ export async function createInstance(config: Config): Promise<{ instanceId: stri
   if (hasLostKeys(config)) {
     throw new Refusal('key-store-missing', `The instance in ${config.home} has lost its key store: mount it again, or put keys/keystore.sqlite back from its own backup; nothing was changed.`)
   }
+  forgetFounding(config)
   const instanceId = uuidv7()
-  const custodian = custodianOf(config.custodian, config, instanceId)
+  const custodian = config.custodian === 'key-file' ? keyFile(rootKeyPath(config, instanceId), (text) => noteFounding(config, instanceId, text)) : custodianOf(config.custodian, config, instanceId)
   const root = createSecretKey(randomBytes(32))
-  const kept = wrapRoot(custodian, instanceId, root)
+  let wrapped = false
   try {
+    const kept = wrapRoot(custodian, instanceId, root)
+    wrapped = true
     await foundKeyStore(path, instanceId, [{ op: 'custodian', ...kept, at: new Date().toISOString() }, ...newPurposes(instanceId, root, new Set())])
   } catch (error) {
-    if (custodian.kind === 'key-file') rmSync(rootKeyPath(config, instanceId), { force: true })
+    // Not one that was there before.
+    if (wrapped && custodian.kind === 'key-file') rmSync(rootKeyPath(config, instanceId), { force: true })
     throw error instanceof Refusal ? error : new Refusal('key-store-not-written', `Cannot write in ${config.home}: free some space or correct the rights of the folder; nothing was changed.`, 4, error)
+  } finally {
+    if (existsSync(foundingPath(config))) rmSync(foundingPath(config))
   }
   return { instanceId }
 }

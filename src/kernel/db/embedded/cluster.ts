@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import type { DbLog } from '../config.ts'
 import { SqlError } from '../errors.ts'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { dataOf, ownedDirectory, type Layout } from './layout.ts'
+import { dataOf, ownedDirectory, UNFINISHED, type Layout } from './layout.ts'
 import { initdb, readPidFile, serves, startRefusal, startServer, stopServer, watch, type Running } from './process.ts'
 import { configFor } from './roles.ts'
 import { PORT, settingsFiles, SUPER, writeSettings } from './settings.ts'
@@ -37,6 +38,7 @@ export async function refuseMissing(home: string): Promise<void> {
 /** Makes the cluster when there is none, and refuses one this PostgreSQL cannot run. Resolves with whether it was made. */
 export async function ensureCluster(cluster: Cluster): Promise<boolean> {
   const { layout, binaries, account } = cluster
+  await clearUnfinished(layout)
   if (await isEmpty(layout.data)) {
     await create(cluster)
     return true
@@ -50,14 +52,20 @@ export async function ensureCluster(cluster: Cluster): Promise<boolean> {
   return false
 }
 
-/** In a directory of its own, renamed when complete: a start that was killed half-way leaves nothing that looks like data. */
+/** An initdb whose Node was killed may still be at work in its directory; what cannot be removed now goes at the next start. */
+async function clearUnfinished(layout: Layout): Promise<void> {
+  const left = (await readdir(layout.base)).filter((name) => name.startsWith(UNFINISHED))
+  for (const name of left) await rm(join(layout.base, name), { recursive: true, force: true, maxRetries: 3, retryDelay: 100 }).catch(() => undefined)
+}
+
+/** In a directory of this attempt's own, renamed when complete: a start that was killed half-way leaves nothing that looks like data. */
 async function create(cluster: Cluster): Promise<void> {
   const { layout, account, log } = cluster
-  await rm(layout.unfinished, { recursive: true, force: true })
-  await ownedDirectory(layout.unfinished, account)
+  const directory = join(layout.base, `${UNFINISHED}-${randomBytes(4).toString('hex')}`)
+  await ownedDirectory(directory, account)
   log.info({}, 'creating the database')
-  await initdb({ ...cluster, directory: layout.unfinished }, SUPER)
-  await rename(layout.unfinished, layout.data)
+  await initdb({ ...cluster, directory }, SUPER)
+  await rename(directory, layout.data)
   await syncFolder(layout.base)
 }
 

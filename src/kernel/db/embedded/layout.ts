@@ -11,8 +11,6 @@ export interface Layout {
   base: string
   /** The cluster. */
   data: string
-  /** A cluster initdb has not finished; never started. */
-  unfinished: string
   /** Where clients find the socket. */
   sockets: string
   /** The same directory as the server is told: relative to the cluster when it lies beside it, so that no parent need be readable. */
@@ -20,6 +18,9 @@ export interface Layout {
   /** HOME/log/postgres.log, opened by Node and inherited. */
   logFile: string
 }
+
+/** How the name of a cluster begins that initdb has not finished; never started. */
+export const UNFINISHED = 'data.unfinished'
 
 // sun_path holds 108 bytes on Linux, 104 on macOS, with `/.s.PGSQL.5432` and its end in it.
 const LONGEST = 88
@@ -38,7 +39,6 @@ export async function prepareLayout(home: string, account: Account): Promise<Lay
   return {
     base,
     data: dataOf(home),
-    unfinished: join(base, 'data.unfinished'),
     sockets,
     socketsForServer: near ? '../run' : sockets,
     logFile: join(home, 'log', 'postgres.log'),
