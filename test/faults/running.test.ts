@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync } from 'node:fs'
+import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runCli } from '../harness/cli.ts'
@@ -65,6 +65,16 @@ describe('the database', () => {
     expect((await server.call('POST', '/ledger/verify', {})).body).toMatchObject({ ok: true, failures: [] })
   })
 
+  test('a job that was given out when its answer was lost is given out again', async () => {
+    const long = await askImport(server, Array.from({ length: 8_000 }, (_, i) => `Before Number${i}`))
+    const lost = await askImport(server, ['Lost Answer'])
+    // As the queue has it after it gave the job to a worker that never heard of it.
+    const changed = await asSuperuser(server.place.home, "UPDATE pgboss.job SET state = 'active', started_on = now(), heartbeat_on = now() WHERE data->>'id' = $1 AND state = 'created' RETURNING id", [lost])
+    expect(changed).toHaveLength(1)
+    expect((await importEnd(server, long!, 60_000)).state).toBe('done')
+    expect((await importEnd(server, lost!, 90_000)).result).toMatchObject({ rows: 1, created: 1 })
+  })
+
   const cut = (): Promise<unknown> => asSuperuser(server.place.home, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sealbook:ledger%'")
 
   test('the connections of the ledger cut again and again: every read that was answered is in it', async () => {
@@ -100,6 +110,19 @@ describe('the database', () => {
     await asSuperuser(server.place.home, 'ALTER ROLE sealbook_app CONNECTION LIMIT -1')
     await until(async () => (await read()).status === 200)
     expect((await server.call('POST', '/ledger/verify', {})).body).toMatchObject({ ok: true, failures: [] })
+  })
+})
+
+describe('doctor', () => {
+  test('tells that a running server shows another certificate than the one in its home', async () => {
+    const [server, other] = [await startServer(), await startServer()]
+    const codes = async (): Promise<string[]> => (await server.cli(['doctor', '--json'])).json.findings.map((f: { code: string }) => f.code)
+    expect(await codes()).not.toContain('certificate-stale')
+    for (const file of ['ca.crt', 'server.crt']) copyFileSync(join(other.place.home, 'tls', file), join(server.place.home, 'tls', file))
+    // The authority it is asked with is the new one, so even signing in would fail; what is seen from outside is told all the same.
+    expect(await codes()).toContain('certificate-foreign')
+    await server.close()
+    await other.close()
   })
 })
 

@@ -37,6 +37,15 @@ test('two processes that start at once apply each migration once', async () => {
   await other.drop()
 })
 
+test('an empty database is refused where there was one before, and stays empty', async () => {
+  const other = await createTestDatabase({ empty: true })
+  await expect(migrate(other.adminConfig, [first], other.appRole, { fresh: false })).rejects.toMatchObject({ code: 'database-missing' })
+  expect(await other.admin.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`)).toEqual([])
+  expect(await migrate(other.adminConfig, [first], other.appRole)).toEqual([first.name])
+  expect(await migrate(other.adminConfig, [first, second], other.appRole, { fresh: false })).toEqual([second.name])
+  await other.drop()
+})
+
 test('a database of a newer version is refused and left alone', async () => {
   const before = await tables()
   const newer = { name: '202601030000_other', sql: 'CREATE TABLE other ()' }
