@@ -155,6 +155,20 @@ describe('the disk', () => {
     disk.release()
   })
 
+  test('full while an export is written: it waits for space, and the server stays', async (context) => {
+    if (!disk) return context.skip()
+    const many = await askImport(server, Array.from({ length: 8_000 }, (_, i) => `Exported Number${i}`))
+    expect((await importEnd(server, many!, 60_000)).state).toBe('done')
+    disk.fill()
+    const { status, body } = await server.call('POST', '/exports', { noun: 'contacts', format: 'jsonl', reason: 'a full disk' })
+    expect(status).toBe(202)
+    await pause(1_500)
+    expect((await server.call('GET', `/exports/${body.id}`)).body.state).toBe('running')
+    disk.free()
+    await until(async () => (await server.call('GET', `/exports/${body.id}`)).body.state === 'done')
+    expect((await server.call('GET', `/exports/${body.id}`)).body.result).toMatchObject({ rows: 8_000, refused: 0 })
+  })
+
   test('full: 503 problems, nothing acknowledged is lost, imports and exports wait, and it goes on when there is space', async (context) => {
     if (!disk) return context.skip()
     const names = (what: string, n: number): string[] => Array.from({ length: n }, (_, i) => `${what} Number${i}`)
