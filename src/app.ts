@@ -161,7 +161,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
     await Promise.all([home.refresh(), late.handles?.refresh()])
   })
   const customFields = new CustomFields()
-  await customFields.load(db, vault)
+  await customFields.load(db, vault, ledger)
   const country = (): CountryCode => home.get()
   const slices = { company: companySlice(), contact: contactSlice(country) }
   const records: RecordsDeps = {

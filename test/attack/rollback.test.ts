@@ -48,4 +48,62 @@ describe('a row of authority that was rolled back whole', { timeout: 60_000 }, (
     await expect.poll(told, { timeout: 10_000 }).toBeGreaterThan(0)
     await db.query('DROP TABLE person_before')
   })
+
+  const putBack = async (table: string): Promise<void> => {
+    const columns = (await db.query<{ c: string }>("SELECT column_name AS c FROM information_schema.columns WHERE table_name = 'person' AND column_name <> 'id'")).map((r) => `"${r.c}" = b."${r.c}"`).join(', ')
+    await db.query(`UPDATE person p SET ${columns} FROM ${table} b WHERE p.id = b.id`)
+  }
+
+  test('an event planted to excuse it does not count', async () => {
+    const leaver = await server.addPerson('excused@example.com', 'rep')
+    await db.query('CREATE TABLE excused AS SELECT * FROM person WHERE id = $1', [leaver.id])
+    expect((await server.call('POST', `/users/${leaver.id}/disable`, {})).status).toBe(200)
+    await putBack('excused')
+    const columns = (await db.query<{ c: string }>("SELECT column_name AS c FROM information_schema.columns WHERE table_name = 'ledger_event' AND column_name NOT IN ('id', 'action') ORDER BY 1")).map((r) => `"${r.c}"`).join(', ')
+    await db.query(`INSERT INTO ledger_event (id, action, ${columns}) SELECT 'ffffffff-ffff-7fff-bfff-000000000001', 'user.enabled', ${columns} FROM ledger_event WHERE object_id = $1 AND action = 'user.disabled'`, [leaver.id])
+    await moved()
+    expect(await status(leaver.token)).toBe(503)
+  })
+
+  test('a role exchanged for another does not come back', async () => {
+    const person = await server.addPerson('exchanged@example.com', 'rep')
+    const team = (await server.call('GET', '/departments')).body.items[0].id
+    const patch = async (roles: string[]): Promise<void> => {
+      const { version } = (await server.call('GET', `/users/${person.id}`)).body
+      expect((await server.call('PATCH', `/users/${person.id}`, { roles, departmentId: team }, { headers: { 'If-Match': `"${version}"` } })).status).toBe(200)
+    }
+    await patch(['manager'])
+    await db.query('CREATE TABLE exchanged AS SELECT * FROM person WHERE id = $1', [person.id])
+    await db.query('CREATE TABLE exchanged_role AS SELECT * FROM person_role WHERE person_id = $1', [person.id])
+    await patch(['rep'])
+    expect(await status(person.token)).toBe(200)
+    await putBack('exchanged')
+    await db.query('DELETE FROM person_role WHERE person_id = $1', [person.id])
+    await db.query('INSERT INTO person_role SELECT * FROM exchanged_role')
+    await moved()
+    expect(await status(person.token)).toBe(503)
+  })
+
+  test('a colleague moved to another department does not see the old one again', async () => {
+    const person = await server.addPerson('moved@example.com', 'manager')
+    const north = await server.call('POST', '/departments', { name: 'North' })
+    await db.query('CREATE TABLE moved_person AS SELECT * FROM person WHERE id = $1', [person.id])
+    const { version } = (await server.call('GET', `/users/${person.id}`)).body
+    expect((await server.call('PATCH', `/users/${person.id}`, { departmentId: north.body.id }, { headers: { 'If-Match': `"${version}"` } })).status).toBe(200)
+    expect(await status(person.token)).toBe(200)
+    await putBack('moved_person')
+    await moved()
+    expect(await status(person.token)).toBe(503)
+  })
+
+  test('the class a custom field had before it was protected more stops the next start', async () => {
+    const declared = await server.call('POST', '/custom-fields', { entity: 'contact', key: 'diagnosis', label: { en: 'Diagnosis', zh: '诊断' }, class: 'personal' })
+    await db.query('CREATE TABLE loose AS SELECT * FROM custom_field WHERE id = $1', [declared.body.id])
+    expect((await server.call('PATCH', `/custom-fields/${declared.body.id}`, { class: 'sensitive' }, { headers: { 'If-Match': '"1"' } })).status).toBe(200)
+    await server.end('SIGTERM')
+    await server.start()
+    await db.query('UPDATE custom_field f SET version = l.version, words = l.words FROM loose l WHERE f.id = l.id')
+    await server.end('SIGTERM')
+    await expect(server.start()).rejects.toThrow(/The custom field \S+ was changed in the database/)
+  })
 })

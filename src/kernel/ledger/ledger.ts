@@ -11,7 +11,7 @@ import { exportBundle } from './export.ts'
 import { latestSigned, type SignedHead } from './load.ts'
 import { parseVerifierKey, verifierKey, type NoteKey } from './note.ts'
 import { Pending } from './pending.ts'
-import { consistencyProof, inclusionProof, readTail, readTimeline, type EventReader } from './reading.ts'
+import { consistencyProof, inclusionProof, readPast, readTail, readTimeline, type EventReader } from './reading.ts'
 import { Sequencer, type Pace } from './sequencer.ts'
 import { insertEvents } from './store.ts'
 import type { Ledger, LedgerEvent, LedgerLog, LedgerStatus } from './types.ts'
@@ -217,6 +217,10 @@ class OpenedLedger implements Ledger {
 
   async timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; limit: number }) {
     return readTimeline(this.#o.db, this.#reader, { object, ...options })
+  }
+
+  async happened(objectIds: readonly string[], actions: readonly string[]) {
+    return readPast(this.#o.db, this.#reader, objectIds, actions)
   }
 
   async tail(from: number, limit: number) {

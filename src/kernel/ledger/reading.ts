@@ -7,7 +7,7 @@ import { verifyConsistency, verifyInclusion } from './proof.ts'
 import { CHECKED_COLUMNS, ENVELOPE_COLUMNS, storedHashes, toEvent, type StoredEvent } from './store.ts'
 import { consistencyRanges, inclusionRanges, proofHashes, readFrontier } from './tree.ts'
 import { hashReader, MissingLeaf } from './treestore.ts'
-import type { TailEntry, TimelineEntry } from './types.ts'
+import type { PastEvent, TailEntry, TimelineEntry } from './types.ts'
 
 /** A head that a proof must lead to: signed, or computed by the node that signs. */
 interface Head {
@@ -107,6 +107,14 @@ export async function readTimeline(sql: Sql, reader: EventReader, query: Timelin
     purpose: row.purpose,
     detail: openDetail(reader.vault, toEvent(row)),
   }))
+}
+
+export async function readPast(sql: Sql, reader: EventReader, objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]> {
+  const rows = await sql.query<StoredEvent>(
+    `SELECT ${CHECKED_COLUMNS} FROM public.ledger_event e WHERE e.object_id = ANY ($1::uuid[]) AND e.action = ANY ($2::text[]) ORDER BY e.id`,
+    [objectIds, actions],
+  )
+  return genuine(rows, reader).map((row) => ({ objectId: row.object_id!, action: row.action, detail: openDetail(reader.vault, toEvent(row)) }))
 }
 
 export async function readTail(sql: Sql, reader: EventReader, from: number, limit: number): Promise<TailEntry[]> {

@@ -51,6 +51,8 @@ export interface Ledger {
    * To go on, pass the last entry's id as `beforeId` (or its leaf as `before`, when it has one).
    */
   timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; limit: number }): Promise<TimelineEntry[]>
+  /** All events of these actions about these objects, oldest first: what must still be true of them. Like everywhere, only events that are ours. */
+  happened(objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]>
   close(): Promise<void>
 }
 
@@ -84,6 +86,13 @@ export interface TailEntry {
   subjects: Buffer[]
   object: { kind: string; id: string | null } | null
   purpose: string | null
+}
+
+export interface PastEvent {
+  objectId: string
+  action: string
+  /** Null when there is none, or its key is destroyed. */
+  detail: Json | null
 }
 
 export interface TimelineEntry {

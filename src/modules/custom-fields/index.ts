@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Problem, Refusal, uuidv7 } from '../../kernel/base/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { CustomFieldWords } from '../../kernel/entity/index.ts'
+import type { Ledger } from '../../kernel/ledger/types.ts'
 import { endpoint, route } from '../../kernel/http/index.ts'
 import type { Module } from '../../kernel/module.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
@@ -54,9 +55,14 @@ export class CustomFields {
     return this.#all
   }
 
-  /** Reads every declaration. Throws Refusal custom-field-tampered when one was changed in the database: a start then stops, since a loosened class would show values. */
-  async load(sql: Sql, vault: Vault): Promise<void> {
+  /**
+   * Reads every declaration. Throws Refusal custom-field-tampered when one was changed in the database, or put back as it was before it
+   * was protected more: a start then stops, since a loosened class would show values.
+   */
+  async load(sql: Sql, vault: Vault, ledger: Pick<Ledger, 'happened'>): Promise<void> {
     const rows = await sql.query<{ id: string; version: number; words: Buffer }>('SELECT id, version, words FROM custom_field ORDER BY created_at, id')
+    const past = await ledger.happened(rows.map((r) => r.id), CHANGES)
+    for (const { id, version } of rows) if (past.filter((e) => e.objectId === id).length !== version) throw tampered(id)
     this.#all = rows.map((r) => ({ ...openWords(vault, r), id: r.id, version: r.version }))
     const grouped = Map.groupBy(this.#all.filter((d) => !d.retired), (d) => d.entity)
     this.#perEntity = new Map([...grouped].map(([entity, list]) => [entity, list.map(({ key, type, class: cls, find }) => ({ key, type, class: cls, find }))]))
@@ -67,9 +73,15 @@ function openWords(vault: Vault, row: { id: string; version: number; words: Buff
   try {
     return JSON.parse(vault.openInstance(labelOf(row.id, row.version), row.words).toString()) as Omit<Declared, 'id' | 'version'> // our own bytes, authenticated
   } catch (error) {
-    throw new Refusal('custom-field-tampered', `The custom field ${row.id} was changed in the database: put the table custom_field back from a backup; nothing was served.`, 4, error)
+    throw tampered(row.id, error)
   }
 }
+
+/** Each makes one version. */
+const CHANGES = ['custom-field.created', 'custom-field.updated', 'custom-field.retired']
+
+const tampered = (id: string, cause?: unknown): Refusal =>
+  new Refusal('custom-field-tampered', `The custom field ${id} was changed in the database: put the table custom_field back from a backup; nothing was served.`, 4, cause)
 
 const NONE: readonly CustomFieldWords[] = []
 
@@ -102,7 +114,7 @@ export async function declareFields(desk: Desk, fields: CustomFields, bodies: re
   await desk.write(async (work) => {
     for (const d of declared) await save(work, d, 'custom-field.created')
   })
-  await fields.load(desk.sql, desk.vault)
+  await fields.load(desk.sql, desk.vault, desk.ledger)
   return declared
 }
 
@@ -114,7 +126,7 @@ async function change(desk: Desk, fields: CustomFields, id: string, version: num
   if (patch.class && classes.indexOf(patch.class) < classes.indexOf(current.class)) throw new Problem('permission-missing', { errors: [{ path: 'class', code: 'never-loosened' }] })
   const next = { ...current, ...patch, version: version + 1, ...(patch.class === 'sensitive' ? { find: [] } : {}) }
   await desk.write((work) => save(work, next, patch.retired ? 'custom-field.retired' : 'custom-field.updated'))
-  await fields.load(desk.sql, desk.vault)
+  await fields.load(desk.sql, desk.vault, desk.ledger)
   return next
 }
 
