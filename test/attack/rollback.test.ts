@@ -84,6 +84,19 @@ describe('a row of authority that was rolled back whole', { timeout: 60_000 }, (
     expect(await status(person.token)).toBe(503)
   })
 
+  test('an older password does not come back with the row of its person', async () => {
+    const person = await server.addPerson('password@example.com', 'rep')
+    await db.query('CREATE TABLE old_person AS SELECT * FROM person WHERE id = $1', [person.id])
+    await db.query('CREATE TABLE old_factor AS SELECT * FROM factor WHERE person_id = $1', [person.id])
+    const session = await server.signIn(person.email, person.password)
+    expect((await server.call('PUT', '/me/password', { current: person.password, password: 'a phrase nobody has stolen yet' }, session)).status).toBe(200)
+    await putBack('old_person')
+    await db.query('DELETE FROM factor WHERE person_id = $1', [person.id])
+    await db.query('INSERT INTO factor SELECT * FROM old_factor')
+    const stolen = await server.signIn(person.email, person.password)
+    expect((await server.call('POST', '/contacts/search', {}, stolen)).status).toBe(503)
+  })
+
   test('a colleague moved to another department does not see the old one again', async () => {
     const person = await server.addPerson('moved@example.com', 'manager')
     const north = await server.call('POST', '/departments', { name: 'North' })

@@ -178,6 +178,33 @@ describe('a token', () => {
   })
 })
 
+describe('everybody’s rights', () => {
+  const epoch = async (): Promise<number> => (await db.query<{ epoch: number }>('SELECT epoch FROM authority_epoch'))[0]!.epoch
+
+  test('are not read anew because somebody says the same thing again and again', async () => {
+    const { id, token } = await tokenOf(rep, {})
+    expect((await server.call('POST', `/tokens/${id}/revoke`, {}, as(rep))).status).toBe(200)
+    const before = await epoch()
+    for (let i = 0; i < 3; i++) expect((await server.call('POST', `/tokens/${id}/revoke`, {}, as(rep))).status).toBe(200)
+    expect((await server.call('GET', '/me', undefined, { token })).status).toBe(401)
+    const session = await server.signIn(rep.email, rep.password)
+    expect((await server.call('PATCH', '/me', { locale: 'zh-CN' }, session)).body.locale).toBe('zh-CN')
+    expect(await epoch()).toBe(before)
+    expect(outcome(await server.call('PATCH', '/me', { locale: 'en' }, as(rep)))).toEqual({ status: 403, code: 'session-required' })
+  })
+
+  test('are moved by one person only so often', async () => {
+    const restless = await server.addPerson('restless@example.com', 'rep')
+    const codes = new Set<number>()
+    for (let i = 0; i < 310 && !codes.has(429); i++) {
+      const made = await server.call('POST', '/tokens', { name: 'short' }, as(restless))
+      codes.add((await server.call('DELETE', `/tokens/${made.body.id}`, undefined, as(restless))).status)
+    }
+    expect([...codes]).toEqual([200, 429])
+    expect((await server.call('POST', '/contacts/search', {}, as(restless))).status).toBe(200)
+  })
+})
+
 describe('a company that is not one’s own', () => {
   const ask = async (body: object, p?: Person): Promise<string[]> => {
     const answer = await server.call('POST', '/contacts/search', { fields: ['fullName'], ...body }, p ? as(p) : {})

@@ -48,6 +48,7 @@ class Transaction implements Work {
   readonly sql: Tx
   readonly vault: Vault
   readonly #deps: WorkDeps
+  #bumped = false
 
   constructor(deps: WorkDeps, actor: Actor, requestId: string, sql: Tx) {
     this.#deps = deps
@@ -73,8 +74,11 @@ class Transaction implements Work {
     this.answer = { body, version: version ?? null }
   }
 
-  bumpAuthority(): Promise<void> {
-    return this.#deps.authority.bump(this.sql)
+  async bumpAuthority(): Promise<void> {
+    if (this.#bumped) return
+    this.#bumped = true
+    this.#deps.epochs.moves.count(this.actor.personId)
+    await this.#deps.authority.bump(this.sql)
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EpochWatch } from './epoch.ts'
+import { EpochMoves, EpochWatch } from './epoch.ts'
 
 /** A counter whose readings are answered by hand, as a database would answer: with the value at the time the query began. */
 function counter() {
@@ -51,5 +51,17 @@ describe('the epoch watch', () => {
     await expect(watch.current()).rejects.toThrow('gone')
     fail = false
     expect(await watch.current()).toBe(7)
+  })
+})
+
+describe('moving the epoch', () => {
+  it('is counted per person and minute: nobody keeps the others from their work', () => {
+    let now = 0
+    const moves = new EpochMoves(() => now)
+    for (let i = 0; i < 300; i++) moves.count('a')
+    expect(() => moves.count('a')).toThrow('rate')
+    moves.count('b')
+    now += 60_000
+    moves.count('a')
   })
 })

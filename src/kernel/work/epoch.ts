@@ -1,3 +1,4 @@
+import { Problem } from '../base/index.ts'
 import type { Sql } from '../db/types.ts'
 
 /** Where the authority epoch lives: one counter that every change of people, roles, departments, sessions or tokens moves. */
@@ -12,6 +13,7 @@ export interface AuthorityCounter {
  */
 export class EpochWatch {
   readonly #read: () => Promise<number>
+  readonly moves = new EpochMoves()
   #running: Promise<number> | null = null
   #next: Promise<number> | null = null
 
@@ -38,5 +40,35 @@ export class EpochWatch {
     }
     query.then(done, done)
     return query
+  }
+}
+
+const MINUTE_MS = 60_000
+const MOST_MOVES = 300
+const MOST_PEOPLE = 10_000
+
+/**
+ * How often one person may move the epoch: every move makes everybody's rights be read anew, and requests under way begin again, so
+ * somebody who signs out, or makes and revokes tokens, a hundred times a second would keep the others from their work.
+ */
+export class EpochMoves {
+  readonly #now: () => number
+  readonly #counts = new Map<string, { since: number; moves: number }>()
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** Throws Problem rate. */
+  count(personId: string): void {
+    const now = this.#now()
+    let entry = this.#counts.get(personId)
+    if (!entry || now - entry.since >= MINUTE_MS) {
+      if (this.#counts.size >= MOST_PEOPLE) this.#counts.clear()
+      entry = { since: now, moves: 0 }
+      this.#counts.set(personId, entry)
+    }
+    if (entry.moves >= MOST_MOVES) throw new Problem('rate', { extra: { retryAfterSeconds: Math.ceil((entry.since + MINUTE_MS - now) / 1000) } })
+    entry.moves++
   }
 }

@@ -1,3 +1,3 @@
 export { AuthorityMoved, openDesk, type OpenDesk, type WorkDeps, type KeepAnswer } from './desk.ts'
-export { EpochWatch, type AuthorityCounter } from './epoch.ts'
+export { EpochMoves, EpochWatch, type AuthorityCounter } from './epoch.ts'
 export type { Actor, Desk, FieldRight, Grants, NewEvent, Reading, Work } from './types.ts'

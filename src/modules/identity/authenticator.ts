@@ -5,7 +5,7 @@ import type { Authenticator } from '../../kernel/http/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
 import { contextOf, grantsOf, keyOf, type Context, type IdentityDeps } from './context.ts'
 import { cookieSecret } from './cookie.ts'
-import { checkHistory } from './history.ts'
+import { agreesWithHistory } from './history.ts'
 import type { LoadedPerson } from './person.rows.ts'
 import { csrfOf, IDLE_MS, isAlive, loadSession, sessionDigest, touchSession } from './sessions.store.ts'
 import { isTokenAlive, loadToken, looksLikeToken, tokenDigest } from './tokens.store.ts'
@@ -29,12 +29,20 @@ interface Kept {
 
 export const mustChangePassword = (person: LoadedPerson): boolean => person.factors.some((f) => f.kind === 'password' && f.state === 'active' && f.setBy !== person.id)
 
-async function fromSession(c: Context, digest: Buffer): Promise<Kept | null> {
+/** How often a person is loaded again because their rights moved while they were; who moves them without end gets nothing. */
+const TRIES = 5
+
+function again<T>(tries: number, load: () => Promise<T>): Promise<T> {
+  if (tries === 0) throw new Problem('conflict')
+  return load()
+}
+
+async function fromSession(c: Context, digest: Buffer, tries = TRIES): Promise<Kept | null> {
   const loaded = await loadSession(c.db, c, { digest })
   const now = c.now()
   if (!loaded || !isAlive(loaded, now)) return null
   const { session, person } = loaded
-  await checkHistory(c, person, { table: 'session', id: session.id })
+  if (!(await agreesWithHistory(c, person, { table: 'session', id: session.id }))) return again(tries, () => fromSession(c, digest, tries - 1))
   if (now.getTime() - Date.parse(session.seenAt) >= TOUCH_MS) await touchSession(c.db, c, session, now)
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'session', credentialId: session.id,
@@ -44,12 +52,12 @@ async function fromSession(c: Context, digest: Buffer): Promise<Kept | null> {
   return { actor, csrf: csrfOf(c.vault, session), mustChange: mustChangePassword(person), loadedAt: now.getTime(), until }
 }
 
-async function fromToken(c: Context, digest: Buffer): Promise<Kept | null> {
+async function fromToken(c: Context, digest: Buffer, tries = TRIES): Promise<Kept | null> {
   const loaded = await loadToken(c.db, c, digest)
   const now = c.now()
   if (!loaded || !isTokenAlive(loaded, now)) return null
   const { token, person } = loaded
-  await checkHistory(c, person, { table: 'api_token', id: token.id })
+  if (!(await agreesWithHistory(c, person, { table: 'api_token', id: token.id }))) return again(tries, () => fromToken(c, digest, tries - 1))
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: token.id,
     factorAt: null, locale: person.locale, grants: grantsOf(c, person, new Set(token.scopes)), epoch: person.epoch,

@@ -1,6 +1,7 @@
 import type { CountryCode } from 'libphonenumber-js/max'
-import type { Actor } from '../../kernel/work/types.ts'
+import { AuthorityMoved, type Actor } from '../../kernel/work/index.ts'
 import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
+import { agreesWithHistory } from './history.ts'
 import { loadOrganisation } from './organisation.store.ts'
 import { personById } from './people.store.ts'
 import { tokenById } from './tokens.store.ts'
@@ -14,6 +15,8 @@ export async function actorOf(deps: IdentityDeps, personId: string, asked: { id:
   const [person, token] = await Promise.all([personById(c.db, c, personId), asked && tokenById(c.db, c, asked.id)])
   if (!person || person.disabledAt !== null) return null
   if (asked && (!token || token.revokedAt !== null || token.tokenEpoch !== person.tokenEpoch)) return null
+  // False: rights moved between two looks; the step that asks is then begun anew.
+  if (!(await agreesWithHistory(c, person, { table: 'api_token', id: asked?.id ?? personId }))) throw new AuthorityMoved()
   return {
     personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: asked?.id ?? personId,
     factorAt: null, locale: person.locale, grants: grantsOf(c, person, asked && new Set(asked.scopes)), epoch: person.epoch,

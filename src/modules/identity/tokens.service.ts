@@ -92,8 +92,8 @@ export async function endToken(desk: Desk, c: Context, id: string): Promise<void
     if (!token || (token.personId !== work.actor.personId && !mayManage)) throw new Problem('not-found')
     const revoked = await revokeToken(work.sql, c, id, c.now())
     for (const t of revoked) work.record({ action: 'token.revoked', object: { kind: 'token', id: t.id }, subjects: [c.vault.ownerKey(t.personId)] })
-    // Revoked before: said again, so that a repeated request has the same end.
+    // Revoked before: said again, so that a repeated request has the same end. Nobody's rights move by it.
     if (revoked.length === 0) work.record({ action: 'token.revoked', object: { kind: 'token', id }, subjects: [c.vault.ownerKey(token.personId)] })
-    await work.bumpAuthority()
+    else await work.bumpAuthority()
   })
 }

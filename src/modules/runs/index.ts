@@ -48,6 +48,8 @@ export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import',
 
 /** Of one person: each has a file on the disk, and keeps the others waiting. */
 const MOST_UNFINISHED = 20
+/** How often a step is begun anew because people, roles or fields moved under it. */
+const MOST_TRIES = 200
 const SHORTEST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 15_000
 
@@ -176,17 +178,23 @@ export class Runs {
   async #step<T>(run: Run<RunWords<unknown>>, part: (desk: Desk) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       if (this.#stopping.signal.aborted) throw new Problem('shutting-down')
-      const actor = await this.#deps.actorOf(run.personId, run.words.token ?? null)
-      if (!actor) throw new Problem('permission-missing')
-      const open = openDesk(this.#deps.work, actor, run.id)
       try {
-        const result = await part(open.desk)
-        await open.settled()
-        return result
+        return await this.#once(run, part)
       } catch (error) {
-        if (!(error instanceof AuthorityMoved) || tries === 3) throw error
+        if (!(error instanceof AuthorityMoved) || tries === MOST_TRIES) throw error
+        // Nobody waits for it, so it can wait for a quiet moment.
+        await sleep(tries, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
       }
     }
+  }
+
+  async #once<T>(run: Run<RunWords<unknown>>, part: (desk: Desk) => Promise<T>): Promise<T> {
+    const actor = await this.#deps.actorOf(run.personId, run.words.token ?? null)
+    if (!actor) throw new Problem('permission-missing')
+    const open = openDesk(this.#deps.work, actor, run.id)
+    const result = await part(open.desk)
+    await open.settled()
+    return result
   }
 }
 
