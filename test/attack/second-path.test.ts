@@ -138,6 +138,16 @@ describe('an import', () => {
     expect((await server.call('POST', '/companies/search', { text: 'never made' }, as(rep))).body.items).toEqual([])
   })
 
+  test('is taken in a few at a time from one person: each may be as large as the disk', async () => {
+    const hoarder = await server.addPerson('hoarder@example.com', 'rep')
+    const slow = upload({ source: 'test' }, `Name\n${'Hoard\n'.repeat(1_000_000)}`)
+    const asked = await Promise.all(Array.from({ length: 8 }, () => server.call('POST', '/imports', slow, as(hoarder, MULTIPART))))
+    const codes = asked.map((a) => a.status).toSorted()
+    expect(codes.filter((c) => c === 202).length).toBeGreaterThanOrEqual(1)
+    expect(codes.at(-1)).toBe(429)
+    await server.call('POST', `/users/${hoarder.id}/disable`, {})
+  })
+
   test('ends with the token it was asked with, when that is revoked', async () => {
     const { id, token } = await tokenOf(rep, {})
     const rows = `Name,Email\n${Array.from({ length: 40_000 }, (_, i) => `Thief ${i},thief${i}@example.com`).join('\n')}`

@@ -96,7 +96,7 @@ export function importRoutes(runs: Runs): Route[] {
     route(contracts.create, async (desk, { request }) => {
       const id = uuidv7()
       try {
-        return { body: await runs.ask(desk, 'import', await receive(desk, runs, request, id), id) }
+        return { body: await runs.ask(desk, 'import', await runs.receive(desk, () => receive(desk, runs, request, id)), id) }
       } catch (error) {
         await runs.discard(id)
         throw error

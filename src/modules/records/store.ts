@@ -105,8 +105,10 @@ class TableStore implements RecordStore {
 
   page(sql: Sql, page: Page): Promise<RowStamp[]> {
     const { text, params } = this.#conditions(page)
-    const statement = `${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT ${Math.trunc(page.limit)}`
-    return page.digests ? sql.prepared<RowStamp>(statement, params) : sql.query<RowStamp>(statement, params)
+    const statement = `${this.#sql.page} WHERE ${text} ORDER BY id DESC LIMIT $${params.push(Math.trunc(page.limit))}::int`
+    // Only a text that no caller has a hand in is prepared: each stays in every connection's memory.
+    const ours = page.digests && !page.where && !page.before
+    return ours ? sql.prepared<RowStamp>(statement, params) : sql.query<RowStamp>(statement, params)
   }
 
   full(sql: Sql, ids: readonly string[]): Promise<FullRow[]> {

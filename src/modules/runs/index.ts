@@ -48,6 +48,8 @@ export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import',
 
 /** Of one person: each has a file on the disk, and keeps the others waiting. */
 const MOST_UNFINISHED = 20
+/** Files of one person that are taken in at once. */
+const MOST_RECEIVING = 3
 /** How often a step is begun anew because people, roles or fields moved under it. */
 const MOST_TRIES = 200
 const SHORTEST_PAUSE_MS = 250
@@ -58,11 +60,14 @@ function mayPass(error: unknown): boolean {
   return error instanceof Problem && error.status === 503 && error.code !== 'seal-broken' && error.code !== 'database-damaged'
 }
 
+const tooMany = (): Problem => new Problem('rate', { extra: { retryAfterSeconds: 60 } })
+
 /** Imports and exports in the background: queued in the transaction that asks for them, with the rights their person has when they run. */
 export class Runs {
   readonly #deps: RunsDeps
   readonly #handlers = new Map<RunKind, RunHandler>()
   readonly #progress = new Map<string, Progress>()
+  readonly #receiving = new Map<string, number>()
   readonly #stopping = new AbortController()
 
   constructor(deps: RunsDeps) {
@@ -98,9 +103,25 @@ export class Runs {
     this.#stopping.abort()
   }
 
+  /** Takes in the file of a run to come. Throws Problem rate for somebody who has enough under way: a file may be as large as what is free on the disk. */
+  async receive<T>(desk: Desk, take: () => Promise<T>): Promise<T> {
+    const { personId } = desk.actor
+    const others = this.#receiving.get(personId) ?? 0
+    if (others >= MOST_RECEIVING) throw tooMany()
+    this.#receiving.set(personId, others + 1)
+    try {
+      if ((await countUnfinished(desk.sql, personId)) >= MOST_UNFINISHED) throw tooMany()
+      return await take()
+    } finally {
+      const left = (this.#receiving.get(personId) ?? 1) - 1
+      if (left > 0) this.#receiving.set(personId, left)
+      else this.#receiving.delete(personId)
+    }
+  }
+
   async ask(desk: Desk, kind: RunKind, words: object, id = uuidv7()): Promise<{ id: string }> {
     return desk.write(async (work) => {
-      if ((await countUnfinished(work.sql, work.actor.personId)) >= MOST_UNFINISHED) throw new Problem('rate', { extra: { retryAfterSeconds: 60 } })
+      if ((await countUnfinished(work.sql, work.actor.personId)) >= MOST_UNFINISHED) throw tooMany()
       const run: Run<object> = { id, kind, personId: work.actor.personId, version: 1, state: 'queued', createdAt: work.at.toISOString(), words: { ...words, token: work.actor.via === 'token' ? { id: work.actor.credentialId, scopes: [...work.actor.grants.permissions] } : null } }
       await insertRun(work.sql, work.vault, run)
       await work.enqueue(RUN_QUEUES[kind], { id })
