@@ -1,5 +1,5 @@
 import { argon2Sync, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { lengthPrefixed, Refusal } from '../base/index.ts'
 import { aesGcmOpen, aesGcmSeal, freshNonce, OpenFailed } from './aes.ts'
@@ -121,20 +121,37 @@ export function recoveryKit(secret: Buffer): Custodian {
   return { kind: 'recovery-kit', prepare: () => ({ params: '{}', key: createSecretKey(secret) }), recall: () => createSecretKey(secret) }
 }
 
-/** Writes a secret durably: folder 0700, file 0600, never over an existing file, and no file at all when it cannot be written whole. */
+/** What a killed write leaves beside `path`. */
+export const unfinished = (path: string): string => `${path}.unfinished`
+
+/** A new file of mode 0600 that is on the disk, whole, when this returns; it has its name only then. Throws a Refusal secret-not-written, also when the name is taken. */
 export function writeSecretFile(path: string, text: string): void {
+  const draft = unfinished(path)
   let fd: number | null = null
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    fd = openSync(path, 'wx', 0o600)
+    rmSync(draft, { force: true })
+    fd = openSync(draft, 'wx', 0o600)
     writeFileSync(fd, text)
     fsyncSync(fd)
+    takeName(draft, path)
     fsyncFolder(dirname(path))
   } catch (error) {
-    if (fd !== null) rmSync(path, { force: true })
     throw new Refusal('secret-not-written', `Cannot write ${path}: choose a folder that can be written and a name that is free.`, 4, error)
   } finally {
     if (fd !== null) closeSync(fd)
+    if (fd !== null) rmSync(draft, { force: true })
+  }
+}
+
+/** Never over a file that is there: a link refuses that, a rename would not. */
+function takeName(draft: string, path: string): void {
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    // FAT on a stick knows no links.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(String((error as { code?: unknown }).code)) || existsSync(path)) throw error
+    renameSync(draft, path)
   }
 }
 

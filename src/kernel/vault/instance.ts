@@ -1,9 +1,9 @@
 import { createHash, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Problem, Refusal, uuidv7 } from '../base/index.ts'
 import { rootKeyPath, type Config } from '../config/index.ts'
-import { formatRecoveryCode, fsyncFolder, isKeyFile, keyFile, parseRecoveryCode, passphrase, recoveryKit, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
+import { formatRecoveryCode, fsyncFolder, isKeyFile, keyFile, parseRecoveryCode, passphrase, recoveryKit, unfinished, unwrapRoot, wrapRoot, type Custodian, type CustodianKind } from './custodian.ts'
 import { createKeyStore, KeyStore, removeKeyStore, type KeyWrite } from './keystore.ts'
 import { FOUNDING, newPurposes, Purposes } from './purposes.ts'
 import type { Vault } from './types.ts'
@@ -54,6 +54,7 @@ function forgetFounding(config: Config): void {
   const path = rootKeyPath(config, instanceId)
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   if (isKeyFile(text) && digestOf(text) === digest) rmSync(path)
+  rmSync(unfinished(path), { force: true })
   rmSync(foundingPath(config))
 }
 
@@ -79,8 +80,17 @@ export async function createInstance(config: Config): Promise<{ instanceId: stri
     throw error instanceof Refusal ? error : new Refusal('key-store-not-written', `Cannot write in ${config.home}: free some space or correct the rights of the folder; nothing was changed.`, 4, error)
   } finally {
     if (existsSync(foundingPath(config))) rmSync(foundingPath(config))
+    if (!hasInstance(config)) removeIfEmpty(dirname(path))
   }
   return { instanceId }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Not there, or something of somebody else's is in it.
+  }
 }
 
 /** The key store gets its name only when it is whole: a creation that is killed leaves no store without a root key. */
