@@ -18,8 +18,13 @@ import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index
 import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
+import { activitiesModule, Activity, activitySlice } from './modules/activities/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
+import { Contract, contractsModule, contractSlice } from './modules/contracts/index.ts'
+import { Deal, dealsModule, dealSlice } from './modules/deals/index.ts'
+import { Lead, leadsModule, leadSlice } from './modules/leads/index.ts'
+import { Pipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
@@ -33,7 +38,12 @@ import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
 
 /** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
-export const ENTITIES: readonly Entity[] = [Company, Contact]
+export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Deal, Contract, Activity]
+
+/** A slice for each of ENTITIES, by name. */
+function slicesOf(country: () => CountryCode) {
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), deal: dealSlice(), contract: contractSlice(), activity: activitySlice() }
+}
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
 
@@ -58,7 +68,7 @@ interface Parts {
   identity: IdentityDeps
   setUp: SetUpPage
   records: RecordsDeps
-  slices: { company: Slice; contact: Slice }
+  slices: ReturnType<typeof slicesOf>
   customFields: CustomFields
   runs: Runs
   authenticator: Authenticator
@@ -79,6 +89,11 @@ function modulesOf(p: Parts): Module[] {
     accessModule({ vault: p.vault, ledger: p.ledger, registry, people: peopleSource(p.identity) }),
     contactsModule(p.records, p.slices.contact),
     companiesModule(p.records, p.slices.company),
+    leadsModule(p.records, p.slices.lead),
+    pipelinesModule(p.records, p.slices.pipeline),
+    dealsModule(p.records, p.slices.deal),
+    contractsModule(p.records, p.slices.contract),
+    activitiesModule(p.records, p.slices.activity),
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
@@ -128,7 +143,7 @@ export interface AppDescription {
 
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
-  const slices = { company: companySlice(), contact: contactSlice(() => 'US') }
+  const slices = slicesOf(() => 'US')
   const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
@@ -163,9 +178,9 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const customFields = new CustomFields()
   await customFields.load(db, vault, ledger)
   const country = (): CountryCode => home.get()
-  const slices = { company: companySlice(), contact: contactSlice(country) }
+  const slices = slicesOf(country)
   const records: RecordsDeps = {
-    slices: new Map(Object.entries(slices)),
+    slices: new Map(Object.entries<Slice>(slices)),
     matches: new MatchBudget(),
     customFields: (entity) => customFields.of(entity),
     place: placeOf(identity),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pinyin } from 'pinyin-pro'
 import { expect, test } from 'vitest'
-import { parsePhone } from '../../src/modules/contacts/phone.ts'
+import { parsePhone } from '../../src/modules/contact-points/phone.ts'
 import { generateCompanies, generateContacts, givenNameWeights, surnameWeights, wangXiaoming } from './chinese.ts'
 import { random } from './random.ts'
 

@@ -7,8 +7,8 @@ import { openLens } from '../../src/kernel/lens/index.ts'
 import { loadConfig } from '../../src/kernel/config/index.ts'
 import { openLog } from '../../src/kernel/log/index.ts'
 import { EpochWatch } from '../../src/kernel/work/index.ts'
-import { accessModule, BUILT_IN_ROLES, checkRolePermissions, roleRegistry } from '../../src/modules/access/index.ts'
-import { Client, Firm, PERMISSIONS } from '../../src/modules/access/fixture.ts'
+import { accessModule, checkRolePermissions, roleRegistry } from '../../src/modules/access/index.ts'
+import { Client, Firm, PERMISSIONS, ROLES } from '../../src/modules/access/fixture.ts'
 import { authorityCounter, createAuthenticator, currentEpoch, identityModule, peopleSource, SetUpPage, setUp, setUpModule, type IdentityDeps, type SetUpResult } from '../../src/modules/identity/index.ts'
 import { contextOf } from '../../src/modules/identity/context.ts'
 import { hashPassword } from '../../src/modules/identity/passwords.ts'
@@ -52,7 +52,7 @@ export async function bareServer(tls: { cert: string; key: string } | Record<str
   const clock = { ahead: 0 }
   const ledger = await openLedger({ db, vault, nodeId: uuidv7(), log: silent })
   const lens = await openLens({ tables: [], memoryLimitMb: 100 })
-  const registry = roleRegistry(BUILT_IN_ROLES, [Client, Firm])
+  const registry = roleRegistry(ROLES, [Client, Firm])
   const deps: IdentityDeps = { db, vault, ledger, registry, clock: () => new Date(Date.now() + clock.ahead) }
   const page = new SetUpPage(deps, vault)
   const status = async () => ({ status: 'ready' as const, version: '0.0.0', ledgerSize: ledger.status().size, posture: [] })

@@ -24,7 +24,7 @@ function maskOf(field: Field): string {
 
 function entityPart(entity: Entity): string[] {
   const { years, since } = entity.keep
-  const sealedTo = entity.about === 'person' ? 'the key of the person: destroying it erases the row everywhere' : 'a key of the row'
+  const sealedTo = entity.about === 'person' ? 'the key of the person: destroying it erases the row everywhere' : entity.about === 'record' ? 'the key of the record it hangs on: it is erased with that' : 'a key of the row'
   const rows = Object.entries(entity.fields).map(([name, f]) => [`\`${name}\``, f.many ? `many ${f.kind}` : f.kind, f.class, atRest(f), foundBy(f), maskOf(f), f.edit ? 'yes' : ''])
   return [
     `## ${entity.plural}`,

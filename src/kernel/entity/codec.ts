@@ -1,6 +1,6 @@
 import type { Entity } from './entity.ts'
 import { tagOf } from './tags.ts'
-import type { EmailValue, Field, HandleValue, PhoneValue } from './fields.ts'
+import type { EmailValue, Field, HandleValue, MoneyValue, PhoneValue } from './fields.ts'
 
 /**
  * The compact JSON inside a sealed compartment. A field is named by two characters made from its name, and contact points
@@ -52,6 +52,7 @@ function shorten(f: Field, value: unknown): Short {
   if (f.kind === 'phone') return shortPhone(value as PhoneValue) // the kind says what the value is
   if (f.kind === 'email') return (value as EmailValue).label ? [(value as EmailValue).value, (value as EmailValue).label] : (value as EmailValue).value
   if (f.kind === 'handle') return [(value as HandleValue).kind, (value as HandleValue).value]
+  if (f.kind === 'money') return [(value as MoneyValue).minor, (value as MoneyValue).currency]
   return value as Short // text, numbers, flags and times are JSON as they are
 }
 
@@ -59,6 +60,7 @@ function lengthen(f: Field, s: Short): unknown {
   if (f.kind === 'phone') return longPhone(s)
   if (f.kind === 'email') return Array.isArray(s) ? { value: s[0], label: s[1] } : { value: s, label: '' }
   if (f.kind === 'handle') return Array.isArray(s) ? { kind: s[0], value: s[1] } : null
+  if (f.kind === 'money') return Array.isArray(s) ? { minor: s[0], currency: s[1] } : null
   return s
 }
 

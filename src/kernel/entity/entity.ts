@@ -7,8 +7,13 @@ export interface EntityWords<F extends Fields> {
   plural: string
   /** Table name; also bound into every sealed cell. */
   table: string
-  /** Whose key seals a row: the row itself, as a person or as a container. */
-  about: 'person' | 'container'
+  /**
+   * What a row is about, and so whose key seals it: itself, as a person or as a container of business; the record it hangs on (fields
+   * `recordKind` and `recordId`), with which it is erased; or itself, as words of the organisation's own (pipelines, tags) in which there is no customer.
+   */
+  about: 'person' | 'container' | 'record' | 'organisation'
+  /** Plain fields beside the owner that make a row one's own: the person a task is given to. */
+  alsoOwn?: readonly string[]
   /** How long a record is kept; `since` names a field or a base time. */
   keep: { years: number; since: string }
   fields: F
@@ -19,6 +24,9 @@ export interface Entity<F extends Fields = Fields> extends EntityWords<F> {
   /** Columns that stay readable in the database, beside id and version, in the order they are bound into the seal. */
   readonly plain: readonly PlainColumn[]
   readonly sealed: { readonly main: readonly string[]; readonly sensitive: readonly string[] }
+  /** Column and field that hold the id of the key owner. */
+  readonly keyColumn: 'id' | 'record_id'
+  readonly keyField: 'id' | 'recordId'
 }
 
 export interface PlainColumn {
@@ -66,7 +74,7 @@ const isPlainClass = (f: Field): boolean => f.class === 'public' || f.class === 
 
 function plainKind(f: Field): PlainColumn['kind'] | null {
   if (f.many) return null
-  if (f.kind === 'ref') return 'uuid'
+  if (f.kind === 'ref' || f.kind === 'id') return 'uuid'
   if (f.kind === 'time') return 'time'
   if (f.kind === 'oneOf') return 'enumeration'
   return f.kind === 'flag' ? 'flag' : null
@@ -83,13 +91,32 @@ function faultsOf(name: string, field: Field): string[] {
   if (field.class === 'sensitive' && !field.mask) faults.push(`${name} is sensitive and states no mask`)
   if (field.find.includes('exact') && !['email', 'phone', 'text', 'handle'].includes(field.kind)) faults.push(`${name}: exact is for near-unique text`)
   if (field.find.includes('tail4') && field.kind !== 'phone') faults.push(`${name}: tail4 is for phones`)
+  if (field.find.includes('link') !== (field.many && (field.kind === 'ref' || field.kind === 'id'))) faults.push(`${name}: link is for several ids, and several ids are found by nothing else`)
+  if (field.many && field.ref?.show) faults.push(`${name}: several links show no name`)
+  if (field.kind === 'shape' && field.find.length > 0) faults.push(`${name}: a structure is found by nothing`)
+  if (ORDERED.has(field.kind) && field.find.some((f) => f !== 'sort')) faults.push(`${name}: days, numbers and amounts are found by sort only`)
+  if (field.fixed && !field.edit) faults.push(`${name} is fixed, but nobody may give it`)
   return faults
+}
+
+/** Compared by size, never by text. */
+const ORDERED: ReadonlySet<string> = new Set(['date', 'number', 'money'])
+
+/** A row under another record's key must say for good which one that is. */
+function hangingFaults<F extends Fields>({ about, fields }: EntityWords<F>): string[] {
+  if (about !== 'record') return []
+  const { recordKind, recordId } = fields
+  const fit = recordKind?.kind === 'oneOf' && isPlainClass(recordKind) && recordKind.fixed && recordId?.kind === 'id' && isPlainClass(recordId) && recordId.fixed && !recordId.optional
+  return fit ? [] : ['hangs on a record and needs recordKind (oneOf) and recordId (id), both plain and fixed']
 }
 
 /** Declares an entity once. Throws at import with everything that is wrong, so a slip never reaches a boot. */
 export function defineEntity<const F extends Fields>(name: string, words: EntityWords<F>): Entity<F> {
   const entries = Object.entries(words.fields)
   const faults = entries.flatMap(([n, f]) => faultsOf(n, f))
+  faults.push(...hangingFaults(words))
+  if (words.about === 'organisation') faults.push(...entries.filter(([, f]) => f.class === 'personal' || f.class === 'sensitive').map(([n]) => `${n} is of a person, but the organisation's own words hold nobody`))
+  for (const own of words.alsoOwn ?? []) if (words.fields[own]?.kind !== 'ref' || !isPlainClass(words.fields[own])) faults.push(`alsoOwn names no plain link: ${own}`)
   const since = words.keep.since
   const times = [...BASE_PLAIN, ...entries.map(([n, f]) => ({ field: n, kind: f.kind }))].filter((f) => f.kind === 'time')
   if (!times.some((f) => f.field === since)) faults.push(`keep.since names no field that is a time: ${since}`)
@@ -105,6 +132,7 @@ export function defineEntity<const F extends Fields>(name: string, words: Entity
     name,
     plain: [...BASE_PLAIN, ...declared],
     sealed: { main: sealed(['personal', 'confidential', 'secret']), sensitive: sealed(['sensitive']) },
+    ...(words.about === 'record' ? { keyColumn: 'record_id' as const, keyField: 'recordId' as const } : { keyColumn: 'id' as const, keyField: 'id' as const }),
   })
   checkTags(Object.keys(words.fields))
   return entity

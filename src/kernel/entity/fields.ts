@@ -3,10 +3,10 @@ import { z, type ZodType } from 'zod'
 /** Protection class of a field; the table of classes is in docs/architecture.md. */
 export type FieldClass = 'public' | 'internal' | 'confidential' | 'personal' | 'sensitive' | 'secret'
 
-/** How a field can be found: `exact` by blind index, the rest through the lens in memory. */
-export type Find = 'exact' | 'text' | 'pinyin' | 'sort' | 'tail4'
+/** How a field can be found: `exact` by blind index, the rest through the lens in memory. `link` is for several ids, `sort` also for ranges. */
+export type Find = 'exact' | 'text' | 'pinyin' | 'sort' | 'tail4' | 'link'
 
-export type Kind = 'text' | 'email' | 'phone' | 'handle' | 'oneOf' | 'ref' | 'time' | 'flag' | 'number'
+export type Kind = 'text' | 'email' | 'phone' | 'handle' | 'oneOf' | 'ref' | 'id' | 'time' | 'date' | 'flag' | 'number' | 'money' | 'shape'
 
 export type Mask = (value: string) => string
 
@@ -14,6 +14,8 @@ export interface FieldWords {
   class: FieldClass
   /** Writable through the API. Silence means no. */
   edit?: true
+  /** With `edit`: given when the record is made and never changed after. */
+  fixed?: true
   find?: readonly Find[]
   mask?: Mask
   optional?: true
@@ -24,6 +26,7 @@ export interface Field<T = unknown> {
   readonly kind: Kind
   readonly class: FieldClass
   readonly edit: boolean
+  readonly fixed: boolean
   readonly find: readonly Find[]
   readonly mask: Mask | null
   readonly optional: boolean
@@ -57,6 +60,11 @@ export interface HandleValue {
   kind: string
   value: string
 }
+/** An amount in minor units (cents, 分) of an ISO 4217 currency. */
+export interface MoneyValue {
+  minor: number
+  currency: string
+}
 
 // Control characters other than tab and newline never belong to a value; NUL would also be refused by PostgreSQL's JSON.
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
@@ -70,6 +78,7 @@ function field<T>(kind: Kind, words: FieldWords, input: ZodType, view: ZodType, 
     kind,
     class: words.class,
     edit: words.edit === true,
+    fixed: words.fixed === true,
     find: words.find ?? [],
     mask: words.mask ?? null,
     optional: words.optional === true,
@@ -138,6 +147,39 @@ export function time(words: FieldWords): Field<string | null> {
 
 export function flag(words: FieldWords): Field<boolean> {
   return field('flag', words, z.boolean(), z.boolean(), { initial: false })
+}
+
+/** The id of something that is no record of its own: a stage of a pipeline, the record an activity hangs on. */
+export function id(words: FieldWords & { optional: true }): Field<string | null>
+export function id(words: FieldWords): Field<string>
+export function id(words: FieldWords): Field<string> | Field<string | null> {
+  return field<string>('id', words, z.uuid().toLowerCase(), z.uuid())
+}
+
+/** A calendar day, `YYYY-MM-DD`, in no time zone. */
+export function date(words: FieldWords): Field<string | null> {
+  return field<string | null>('date', { ...words, optional: true }, z.iso.date().refine((s) => s >= '0001'), z.string())
+}
+
+/** A whole number between two bounds, both included. */
+export function number(least: number, most: number, words: FieldWords): Field<number | null> {
+  return field<number | null>('number', { ...words, optional: true }, z.int().min(least).max(most), z.number())
+}
+
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
+
+export const isCurrency = (code: string): boolean => CURRENCIES.has(code)
+
+/** A code of ISO 4217. */
+export const currencyCode = z.string().refine(isCurrency, { message: 'currency-unknown' })
+
+export function money(words: FieldWords): Field<MoneyValue | null> {
+  return field<MoneyValue | null>('money', { ...words, optional: true }, z.strictObject({ minor: z.int(), currency: currencyCode }), z.object({ minor: z.int(), currency: z.string() }))
+}
+
+/** A structure of its own (product lines, a recurrence): sealed whole, shown whole, found by nothing. */
+export function shape<T>(schema: ZodType<T>, words: FieldWords & { initial?: T }): Field<T | null> {
+  return field<T | null>('shape', { ...words, optional: true }, schema, schema, { initial: words.initial ?? null })
 }
 
 /** Several values of one field; empty by default. */

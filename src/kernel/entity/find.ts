@@ -1,6 +1,6 @@
 import type { AnyRecord, Entity } from './entity.ts'
 import { snake } from './entity.ts'
-import type { EmailValue, Field, HandleValue, PhoneValue } from './fields.ts'
+import type { EmailValue, Field, HandleValue, MoneyValue, PhoneValue } from './fields.ts'
 
 /** A custom field as an administrator declared it, in the same words as a built-in one. */
 export interface CustomFieldWords {
@@ -16,6 +16,8 @@ export interface FindColumn {
   use: 'text' | 'pinyin' | 'initials' | 'sort' | 'tail4' | 'exact' | 'plain'
   type: 'text' | 'uuid' | 'integer' | 'time' | 'boolean'
   many: boolean
+  /** Of an amount: which part of it. */
+  part?: 'minor' | 'currency'
   /** The entity whose field it shows through a link. */
   linked?: string
 }
@@ -35,12 +37,23 @@ function columnsOf(name: string, f: Field): FindColumn[] {
   const shown = f.ref?.show ? [column('text', '__shown'), column('pinyin', '__pinyin'), column('initials', '__initials'), column('sort', '__sort')] : null
   if (shown) return shown.map((c) => ({ ...c, linked: f.ref!.entity }))
   const out: FindColumn[] = []
+  if (f.find.includes('link')) out.push({ ...column('plain', ''), type: 'uuid' })
+  if (f.kind === 'money' && f.find.includes('sort')) return amountColumns(name)
+  if ((f.kind === 'date' || f.kind === 'number') && f.find.includes('sort')) return [{ ...column('plain', ''), type: f.kind === 'number' ? 'integer' : 'text' }]
   if (f.find.includes('text')) out.push(column('text', ''))
   else if (f.find.includes('exact')) out.push(column('exact', ''))
   if (f.find.includes('pinyin')) out.push(column('pinyin', '__pinyin'), column('initials', '__initials'))
   if (f.find.includes('sort')) out.push({ ...column('sort', '__sort'), many: false })
   if (f.find.includes('tail4')) out.push(column('tail4', '__tail4'))
   return out
+}
+
+/** Compared by its minor units; the currency stands beside them for whoever adds up. */
+function amountColumns(field: string): FindColumn[] {
+  return [
+    { name: snake(field), field, use: 'plain', type: 'integer', many: false, part: 'minor' },
+    { name: `${snake(field)}__currency`, field: `${field}.currency`, use: 'plain', type: 'text', many: false, part: 'currency' },
+  ]
 }
 
 /** The searchable strings of one value, as shown (not yet normalised). */
@@ -51,6 +64,7 @@ export function textsOf(f: Field, value: unknown): string[] {
     if (f.kind === 'email') return (item as EmailValue).value
     if (f.kind === 'handle') return (item as HandleValue).value
     if (f.kind === 'phone') return (item as PhoneValue).value ?? (item as PhoneValue).digits
+    if (f.kind === 'money') return `${(item as MoneyValue).minor} ${(item as MoneyValue).currency}`
     return String(item)
   })
 }

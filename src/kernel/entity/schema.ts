@@ -21,7 +21,7 @@ export function createSchema(entity: Entity): z.ZodObject {
 /** What PATCH accepts: every editable field optional, null clears an optional one; at least one. */
 export function patchSchema(entity: Entity): ZodType {
   const shape: Record<string, ZodType> = { ownerId: z.uuid().toLowerCase().optional(), custom: custom.optional() }
-  for (const [name, f] of editable(entity)) shape[name] = f.optional && !f.many ? f.input.nullish() : f.input.optional()
+  for (const [name, f] of editable(entity)) if (!f.fixed) shape[name] = f.optional && !f.many ? f.input.nullish() : f.input.optional()
   return z.strictObject(shape).refine((o) => Object.keys(o).length > 0, { message: 'empty' })
 }
 

@@ -1,5 +1,5 @@
 import { listValue, type DuckDBValue } from '@duckdb/node-api'
-import type { Column } from './layout.ts'
+import type { Column, Layout } from './layout.ts'
 
 /** SQL that holds where the caller may look at what a column shows: `TRUE` for the row's own. */
 export type Guards = (column: Column, binder: Binder) => string
@@ -14,10 +14,14 @@ export class Binder {
   readonly values: DuckDBValue[] = []
   readonly #texts = new Map<string, string>()
   readonly #sets = new Map<string, string>()
+  readonly #named = new Map<object, string>()
   readonly #guards: Guards
+  /** All tables, by entity: where links lead. */
+  readonly layouts: ReadonlyMap<string, Layout>
 
-  constructor(guards: Guards = OWN_ONLY) {
+  constructor(guards: Guards = OWN_ONLY, layouts: ReadonlyMap<string, Layout> = new Map()) {
     this.#guards = guards
+    this.layouts = layouts
   }
 
   /** SQL that holds where the caller may look at what the column shows. */
@@ -35,6 +39,13 @@ export class Binder {
   set(name: string, make: (binder: Binder) => string): string {
     if (!this.#sets.has(name)) this.#sets.set(name, make(this))
     return name
+  }
+
+  /** The same for a set that only `of` describes: one name for each object. */
+  setOf(of: object, make: (binder: Binder) => string): string {
+    const name = this.#named.get(of) ?? `"_set_${this.#named.size}"`
+    this.#named.set(of, name)
+    return this.set(name, make)
   }
 
   /** The statement with its sets, and more of them, before it. */

@@ -87,6 +87,7 @@ function holds(condition: Condition, record: RecordForLens): boolean {
   if ('and' in condition) return condition.and.every((part) => holds(part, record))
   if ('or' in condition) return condition.or.some((part) => holds(part, record))
   if ('not' in condition) return !holds(condition.not, record)
+  if ('linked' in condition) throw new Error('links have tests of their own')
   const { field, op, value } = condition
   const kind = KINDS[field] ?? 'text'
   const raw = field.startsWith('custom.') ? record.custom?.[field.slice(7)] : record.fields[field]

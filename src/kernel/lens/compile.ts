@@ -4,7 +4,7 @@ import { CUSTOM_PREFIX, ID, type Column, type Layout } from './layout.ts'
 import { comparison } from './leaf.ts'
 import { invalid } from './problems.ts'
 import { normalise } from './text.ts'
-import type { Condition, LensOp } from './types.ts'
+import type { Condition, Linked, LensOp } from './types.ts'
 
 interface Context {
   readonly layout: Layout
@@ -26,9 +26,19 @@ function node(condition: Condition, context: Context): string {
   if ('and' in condition) return join(condition.and, ' AND ', 'TRUE', context)
   if ('or' in condition) return join(condition.or, ' OR ', 'FALSE', context)
   if ('not' in condition) return `NOT (${node(condition.not, { ...context, guarded: true })})`
+  if ('linked' in condition) return linked(condition, context)
   const { field, op, value } = condition
   const predicate = isCustom(context.layout, field) ? custom(field, op, value, context) : declared(field, op, value, context)
   return context.guarded ? `coalesce(${predicate}, FALSE)` : predicate
+}
+
+/** Deleted records are not in the lens, so a link to one holds for nothing. */
+function linked(condition: Linked, { layout, binder }: Context): string {
+  const target = binder.layouts.get(condition.target.name)
+  const column = columnFor(layout, condition.linked, 'same')
+  if (!target || column.type !== 'uuid' || column.many) throw new Error(`lens ${layout.entity}: ${condition.linked} is no link to ${condition.target.name}`)
+  const set = binder.setOf(condition, (own) => `SELECT ${ID} FROM ${target.table} WHERE ${node(condition.where, { layout: target, binder: own, guarded: false })}`)
+  return `coalesce(${column.sql} IN (SELECT ${ID} FROM ${set}), FALSE)`
 }
 
 function join(parts: readonly Condition[], word: string, none: string, context: Context): string {

@@ -41,7 +41,7 @@ export async function search(readers: Readers, layout: Layout, query: LensQuery,
   const terms = query.text ? termsOf(query.text.terms) : []
   if (terms.length > MAX_TERMS) throw invalid('text', 'too-many-terms')
   const guards = guardsOf(layout, query.links, layouts)
-  const question: Question = { ...query, binder: () => new Binder(guards) }
+  const question: Question = { ...query, binder: () => new Binder(guards, layouts) }
   if (terms.length === 0) return list(readers, layout, question, live)
   return find(readers, layout, question, { terms, reach: reachOf(layout, query.text?.fields ?? []) })
 }

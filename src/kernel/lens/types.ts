@@ -1,3 +1,5 @@
+import type { Entity } from '../entity/index.ts'
+
 /** A column of the lens, derived from an entity's `find` words. All text is already normalised (NFKC, lower case, trimmed). */
 export interface LensColumn {
   /** SQL-safe name: lower-case letters, digits and _, e.g. `full_name`, `full_name__pinyin`, `full_name__initials`, `phones__tail4`, `owner_id`. */
@@ -43,6 +45,14 @@ export type Condition =
   | { or: readonly Condition[] }
   | { not: Condition }
   | { field: string; op: LensOp; value?: unknown }
+  | Linked
+
+/** The plain link `linked` points at a record of `target` that is not deleted and for which `where` holds. A policy's word only: no caller can send it. */
+export interface Linked {
+  linked: string
+  target: Entity
+  where: Condition
+}
 
 /** Where a page ended: the values the order is made of, of its last row. Holds personal values: seal it before it leaves the server. */
 export type LensKey = readonly (string | number | boolean | null)[]

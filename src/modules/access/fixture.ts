@@ -44,7 +44,16 @@ export const PERMISSIONS = [
   'custom-fields:read', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage', ...Object.keys(entityPermissions([Client, Firm])),
 ]
 
-export const registryWith = (...roles: Role[]): RoleRegistry => roleRegistry([...BUILT_IN_ROLES, ...roles], [Client, Firm])
+const KNOWN = [Client.name, Firm.name]
+
+/** The built-in roles, as far as they speak of the two nouns here. */
+export const ROLES: readonly Role[] = BUILT_IN_ROLES.map((r) => ({
+  ...r,
+  entities: Object.fromEntries(Object.entries(r.entities).filter(([name]) => KNOWN.includes(name))),
+  permissions: r.permissions.filter((p) => PERMISSIONS.includes(p)),
+}))
+
+export const registryWith = (...roles: Role[]): RoleRegistry => roleRegistry([...ROLES, ...roles], [Client, Firm])
 
 export const ME = '11111111-1111-4111-8111-111111111111'
 export const OTHER = '22222222-2222-4222-8222-222222222222'

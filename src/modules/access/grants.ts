@@ -16,13 +16,28 @@ const rank = (r: FieldRight): number => RIGHTS.indexOf(r)
 const least = (a: FieldRight, b: FieldRight): FieldRight => (rank(a) <= rank(b) ? a : b)
 const most = (rights: readonly FieldRight[]): FieldRight => rights.reduce((a, b) => (rank(a) >= rank(b) ? a : b), 'hidden')
 
-export function scopeCondition(scope: Scope, place: Place): Condition {
-  const mine: Condition = { field: 'ownerId', op: 'eq', value: place.personId }
+export function scopeCondition(scope: Scope, place: Place, alsoOwn: readonly string[] = []): Condition {
+  const owner: Condition = { field: 'ownerId', op: 'eq', value: place.personId }
+  const mine: Condition = alsoOwn.length === 0 ? owner : { or: [owner, ...alsoOwn.map((field): Condition => ({ field, op: 'eq', value: place.personId }))] }
   if (scope === 'all') return ALL
   if (scope === 'none') return NONE
   if (scope === 'own') return mine
   if (scope === 'department') return { or: [mine, { field: 'departmentId', op: 'eq', value: place.departmentId }] }
   return { or: [mine, { field: 'departmentId', op: 'in', value: [place.departmentId, ...place.below] }] }
+}
+
+/**
+ * What hangs on a record is seen by whoever sees the record, and by the person it is given to; whoever wrote it and has lost sight of the
+ * record has lost sight of this as well. `seen` is the scope of reading of another entity.
+ */
+export function hangingCondition(entity: Entity, place: Place, kinds: ReadonlyMap<string, Entity>, seen: (entity: Entity) => Condition): Condition {
+  const given = (entity.alsoOwn ?? []).map((field): Condition => ({ field, op: 'eq', value: place.personId }))
+  const hanging = (entity.fields['recordKind']?.values ?? []).flatMap((kind): Condition[] => {
+    const target = kinds.get(kind)
+    const where = target ? seen(target) : NONE
+    return target && where !== NONE ? [{ and: [{ field: 'recordKind', op: 'eq', value: kind }, { linked: 'recordId', target, where }] }] : []
+  })
+  return { or: [...given, ...hanging] }
 }
 
 /** The widest scope any of the roles gives, unless one of them denies the action. */
@@ -121,11 +136,13 @@ export interface GrantWords {
 export function compileGrants(registry: RoleRegistry, words: GrantWords): Grants {
   const roles = [...new Set(words.roles)].flatMap((name) => registry.roles.get(name) ?? [])
   const permissions = permissionSet(roles, registry, words.only ?? null)
-  const scopeOf = memo((key) => {
+  const scopeOf = memo((key): Condition => {
     const [name, action] = key.split(' ') as [string, Action] // made below from exactly these two
     const entity = registry.entities.get(name)
     if (!entity || !permissions.has(`${entity.plural}:${action}`)) return NONE
-    return scopeCondition(widestScope(roles, name, action), words.place)
+    const scope = widestScope(roles, name, action)
+    if (entity.about === 'record' && action === 'read' && scope !== 'none') return hangingCondition(entity, words.place, registry.entities, (other) => scopeOf(`${other.name} read`))
+    return scopeCondition(scope, words.place, entity.alsoOwn)
   })
   const rightOf = memo((key): FieldRight => {
     const at = key.indexOf(' ')

@@ -5,7 +5,7 @@ export { checkDepartment, departmentName, insertDepartment, loadDepartments, sav
 export * from './gate.ts'
 export { MatchBudget } from './match-budget.ts'
 export { compileGrants, customRightName, scopeCondition, type GrantWords, type Place } from './grants.ts'
-export { ALL, instantText, NONE, plainColumn, toCheck, toSql, type SqlText } from './predicate.ts'
+export { ALL, instantText, NONE, plainColumn, toCheck, toSql, type LinkCheck, type SqlText } from './predicate.ts'
 export { covers, departmentsBelow, gains, isGuarded, mayDecide, needsSecondPerson, reachOf, withParent, withPerson, type Gain, type Reach, type World, type WorldPerson } from './reach.ts'
 export { rightsOf, type Rights, type SeenField } from './rights.ts'
 export { ACTIONS, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, permissionsOf, roleRegistry, SCOPES, type Action, type EntityRights, type Role, type RoleRegistry, type Scope } from './roles.ts'

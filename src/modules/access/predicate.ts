@@ -1,5 +1,5 @@
 import type { AnyRecord, Entity, PlainColumn } from '../../kernel/entity/index.ts'
-import type { Condition, LensOp } from '../../kernel/lens/types.ts'
+import type { Condition, Linked, LensOp } from '../../kernel/lens/types.ts'
 
 /**
  * The closed predicate language: a Condition over plain columns only. It has two truth values: a comparison with an
@@ -82,24 +82,33 @@ function leafCheck(entity: Entity, leaf: Leaf): Check {
   }
 }
 
-/** Compiles to the check of one record. */
-export function toCheck(entity: Entity, condition: Condition): (record: AnyRecord) => boolean {
-  return check(entity, condition)
+/** Whether a record's link holds; only the caller can know, who has the record it leads to or knows that it was looked at. */
+export type LinkCheck = (link: Linked, record: Readonly<Record<string, unknown>>) => boolean
+
+/** Without an answer to a link there is no check: a slip must not read as "no rows" or "all rows". */
+const noLinks: LinkCheck = ({ linked }) => {
+  throw new Error(`predicate: ${linked} cannot be followed here`)
 }
 
-function check(entity: Entity, c: Condition): Check {
+/** Compiles to the check of one record. */
+export function toCheck(entity: Entity, condition: Condition, links: LinkCheck = noLinks): (record: AnyRecord) => boolean {
+  return check(entity, condition, links)
+}
+
+function check(entity: Entity, c: Condition, links: LinkCheck): Check {
   if ('and' in c) {
-    const parts = c.and.map((p) => check(entity, p))
+    const parts = c.and.map((p) => check(entity, p, links))
     return (r) => parts.every((p) => p(r))
   }
   if ('or' in c) {
-    const parts = c.or.map((p) => check(entity, p))
+    const parts = c.or.map((p) => check(entity, p, links))
     return (r) => parts.some((p) => p(r))
   }
   if ('not' in c) {
-    const part = check(entity, c.not)
+    const part = check(entity, c.not, links)
     return (r) => !part(r)
   }
+  if ('linked' in c) return (r) => links(c, r)
   return leafCheck(entity, c)
 }
 
@@ -147,7 +156,17 @@ function sql(out: Out, c: Condition, negated: boolean): string {
     if (parts.length === 0) return conjunction ? 'TRUE' : 'FALSE'
     return `(${parts.map((p) => sql(out, p, negated)).join(conjunction ? ' AND ' : ' OR ')})`
   }
+  if ('linked' in c) return linkSql(out, c, negated)
   return leafSql(out, c, negated)
+}
+
+/** The outer column is written with its table: the inner one may have a column of that name, too. */
+function linkSql(out: Out, { linked, target, where }: Linked, negated: boolean): string {
+  const link = plainColumn(out.entity, linked)
+  if (link?.kind !== 'uuid') throw new Error(`predicate on ${out.entity.name}: ${linked} is no link`)
+  const alias = `to_${target.table}`
+  const inner = sql({ entity: target, alias: `${alias}.`, first: out.first, params: out.params }, where, false)
+  return `${negated ? 'NOT ' : ''}EXISTS (SELECT FROM ${target.table} ${alias} WHERE ${alias}.id = ${out.alias || `${out.entity.table}.`}${link.column} AND ${alias}.deleted_at IS NULL AND ${inner})`
 }
 
 /**

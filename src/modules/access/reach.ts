@@ -38,10 +38,11 @@ export function departmentsBelow(departments: ReadonlyMap<string, string | null>
   return below
 }
 
-/** The widest rows a person reaches on any entity by any action. */
+/** The widest rows a person reaches on any entity by any action. Words of the organisation's own hold no customer: whoever sets them up reaches nobody by it. */
 function widest(registry: RoleRegistry, person: WorldPerson): Scope {
   const roles = person.roles.flatMap((name) => registry.roles.get(name) ?? [])
-  const scopes = [...registry.entities.keys()].flatMap((entity) => ACTIONS.map((action) => widestScope(roles, entity, action)))
+  const customers = [...registry.entities.values()].filter((e) => e.about !== 'organisation').map((e) => e.name)
+  const scopes = customers.flatMap((entity) => ACTIONS.map((action) => widestScope(roles, entity, action)))
   return scopes.reduce((a, b) => (SCOPES.indexOf(a) >= SCOPES.indexOf(b) ? a : b), 'none')
 }
 

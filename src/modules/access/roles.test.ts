@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { actorWith, BELOW, Client, CUSTOM, DEPARTMENT, Firm, ME, PERMISSIONS, registryWith, PLACE } from './fixture.ts'
+import { actorWith, BELOW, Client, CUSTOM, DEPARTMENT, Firm, ME, PERMISSIONS, registryWith, PLACE, ROLES } from './fixture.ts'
 import { compileGrants, customRightName } from './grants.ts'
 import { ALL, NONE } from './predicate.ts'
-import { ACTIONS, BUILT_IN_ROLES, checkRolePermissions, roleRegistry, type Role } from './roles.ts'
+import { ACTIONS, checkRolePermissions, roleRegistry, type Role } from './roles.ts'
 
 const role = (name: string, words: Partial<Role>): Role => ({ name, title: { en: name, zh: name }, entities: {}, permissions: [], ...words })
 const allOpen = { public: 'edit', internal: 'edit', confidential: 'edit', personal: 'edit', sensitive: 'masked' } as const
@@ -66,7 +66,7 @@ describe('silence is closed', () => {
     [role('x', { deny: { rows: { moon: ['read'] }, fields: { contact: { ear: 'hidden' } } } }), 'unknown entity moon; role x deny names the unknown field contact.ear'],
     [role('rep', {}), 'same name'],
   ])('a role that names what is not declared stops the boot', (bad, message) => {
-    expect(() => checkRolePermissions(roleRegistry([...BUILT_IN_ROLES, bad], [Client, Firm]), PERMISSIONS)).toThrow(message)
+    expect(() => checkRolePermissions(roleRegistry([...ROLES, bad], [Client, Firm]), PERMISSIONS)).toThrow(message)
   })
 })
 

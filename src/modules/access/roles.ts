@@ -37,6 +37,14 @@ export interface Role {
 
 const OPEN: EntityRights['classes'] = { public: 'edit', internal: 'edit', confidential: 'edit', personal: 'edit', sensitive: 'masked' }
 
+/** Words of the organisation's own that all work with and few set up: pipelines, tags. No customer is in them. */
+const shared: EntityRights = { rows: { read: 'all' }, classes: { public: 'read', internal: 'read', confidential: 'read' } }
+const setUp: EntityRights = { rows: { read: 'all', create: 'all', edit: 'all', delete: 'all', assign: 'all' }, classes: OPEN }
+
+const nouns = (rights: EntityRights, names: readonly string[]): Record<string, EntityRights> => Object.fromEntries(names.map((n) => [n, rights]))
+const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity'] as const
+const ORGANISATION = ['pipeline'] as const
+
 const own: EntityRights = { rows: { read: 'own', create: 'own', edit: 'own', delete: 'own' }, classes: OPEN }
 
 const team: EntityRights = {
@@ -58,20 +66,20 @@ export const BUILT_IN_ROLES: readonly Role[] = [
   {
     name: 'rep',
     title: { en: 'Sales rep', zh: '销售' },
-    entities: { contact: own, company: own },
+    entities: { ...nouns(own, CUSTOMERS), ...nouns(shared, ORGANISATION) },
     permissions: [...EVERYONE, 'contacts:import'],
   },
   {
     name: 'manager',
     title: { en: 'Sales manager', zh: '销售主管' },
-    entities: { contact: team, company: team },
-    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'approvals:decide'],
+    entities: { ...nouns(team, CUSTOMERS), ...nouns(setUp, ORGANISATION) },
+    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'approvals:decide'],
   },
   {
     // Grants no customer data; it does not deny it either: the one person of a new firm holds manager as well.
     name: 'administrator',
     title: { en: 'Administrator', zh: '管理员' },
-    entities: {},
+    entities: nouns(setUp, ORGANISATION),
     permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
   },
 ]

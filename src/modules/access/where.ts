@@ -13,7 +13,7 @@ const MOST_MASKED_VALUES = 10
 const MOST_TEXT = 1_000
 const MOST_SORT = 5
 
-type Shape = 'uuid' | 'word' | 'flag' | 'time' | 'number' | 'text' | 'exact' | 'tail' | 'shown' | 'sealed' | null
+type Shape = 'uuid' | 'word' | 'flag' | 'time' | 'day' | 'number' | 'text' | 'exact' | 'tail' | 'shown' | 'sealed' | null
 
 const EQUAL = ['eq', 'ne', 'in', 'isEmpty'] as const
 const ORDER = ['lt', 'lte', 'gt', 'gte', 'between'] as const
@@ -24,6 +24,7 @@ const OPS: Record<Exclude<Shape, null>, readonly LensOp[]> = {
   word: EQUAL,
   flag: ['eq', 'ne', 'isEmpty'],
   time: [...EQUAL, ...ORDER],
+  day: [...EQUAL, ...ORDER],
   number: [...EQUAL, ...ORDER],
   text: [...EQUAL, ...PART],
   exact: EQUAL,
@@ -47,9 +48,12 @@ function shapeOf(entity: Entity, seen: SeenField): Shape {
   const f = seen.field
   if (!f) return plainColumn(entity, seen.name)?.kind === 'time' ? 'time' : seen.name === 'version' ? null : 'uuid'
   if (f.class === 'sensitive') return f.find.includes('exact') ? 'sealed' : null
-  if (f.kind === 'ref') return f.ref?.show ? 'shown' : 'uuid'
+  if (f.kind === 'ref' && f.ref?.show) return 'shown'
   if (!plainColumn(entity, seen.name) && f.find.length === 0) return null
+  if (f.kind === 'ref' || f.kind === 'id') return 'uuid'
   if (f.kind === 'oneOf') return 'word'
+  if (f.kind === 'date') return 'day'
+  if (f.kind === 'money') return 'number'
   if (f.kind === 'flag' || f.kind === 'time' || f.kind === 'number') return f.kind
   if (f.find.includes('text')) return 'text'
   return f.find.includes('tail4') ? 'tail' : f.find.includes('exact') ? 'exact' : null
@@ -68,6 +72,7 @@ function valueFits(shape: Shape, op: LensOp, seen: SeenField, v: unknown): boole
   if (shape === 'word') return isText(v) && (seen.field?.values?.includes(v) ?? false)
   if (shape === 'flag') return typeof v === 'boolean'
   if (shape === 'number') return typeof v === 'number' && Number.isFinite(v)
+  if (shape === 'day') return isText(v) && /^\d{4}-\d\d-\d\d$/.test(v) && !Number.isNaN(Date.parse(v))
   if (shape === 'time') return isText(v) && /^\d{4}-\d\d-\d\d/.test(v) && !Number.isNaN(Date.parse(v)) && isInstant(new Date(v).toISOString())
   return (isText(v) && v !== '') || (seen.custom !== null && typeof v === 'number')
 }

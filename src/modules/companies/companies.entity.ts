@@ -1,6 +1,6 @@
-import { defineEntity, text } from '../../kernel/entity/index.ts'
+import { defineEntity, many, oneOf, phone, ref, text } from '../../kernel/entity/index.ts'
 
-/** 客户: an organisation. Minimal until the nouns of the daily CRM land: what a contact needs. */
+/** 客户: an organisation one does business with. */
 export const Company = defineEntity('company', {
   plural: 'companies',
   table: 'companies',
@@ -8,5 +8,19 @@ export const Company = defineEntity('company', {
   keep: { years: 10, since: 'updatedAt' },
   fields: {
     name: text(200, { class: 'confidential', edit: true, find: ['text', 'pinyin', 'sort'] }),
+    legalName: text(200, { class: 'confidential', edit: true, find: ['text', 'pinyin'], optional: true }),
+    aliases: many(text(200, { class: 'confidential', edit: true, find: ['text'] }), 20),
+    registrationNumber: text(60, { class: 'confidential', edit: true, find: ['exact', 'text'], optional: true }),
+    industry: text(100, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    size: oneOf(['micro', 'small', 'medium', 'large'], { class: 'internal', edit: true, optional: true }),
+    stage: oneOf(['prospect', 'active', 'dormant', 'former'], { class: 'internal', edit: true, initial: 'prospect' }),
+    website: text(300, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    phones: many(phone({ class: 'confidential', edit: true, find: ['exact', 'tail4'] }), 10),
+    address: text(500, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    city: text(100, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    parentId: ref('company', { class: 'internal', edit: true, optional: true }),
+    source: text(80, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    tags: many(text(60, { class: 'confidential', edit: true, find: ['text'] }), 50),
+    note: text(10_000, { class: 'confidential', edit: true, find: ['text'], optional: true }),
   },
 })

@@ -1,6 +1,5 @@
+import { CHANNELS } from '../contact-points/index.ts'
 import { defineEntity, email, handle, lastDigits, many, middle, oneOf, phone, ref, text, time } from '../../kernel/entity/index.ts'
-
-export const CHANNELS = ['email', 'phone', 'sms', 'wechat', 'post', 'all'] as const
 
 /** 联系人: a person one does business with. The table of every column is docs/generated/data-map.md. */
 export const Contact = defineEntity('contact', {

@@ -1,15 +1,14 @@
 import type { Module } from '../../kernel/module.ts'
+import { contactPointWords } from '../contact-points/index.ts'
 import { recordRoutes, sliceOf, type RecordsDeps, type Slice } from '../records/index.ts'
 import { Contact } from './contacts.entity.ts'
 import type { CountryCode } from 'libphonenumber-js/max'
-import { contactWords, createContact, createExtra } from './contacts.service.ts'
+import { createContact, createExtra } from './contacts.service.ts'
 
-export { CHANNELS, Contact } from './contacts.entity.ts'
-export { normaliseEmail } from './email.ts'
-export { parsePhone, phoneCountry } from './phone.ts'
+export { Contact } from './contacts.entity.ts'
 
 /** `country`: ISO 3166 code that bare phone numbers are read in. */
-export const contactSlice = (country: () => CountryCode): Slice => sliceOf(contactWords(country))
+export const contactSlice = (country: () => CountryCode): Slice => sliceOf(contactPointWords(Contact, country))
 
 export function contactsModule(deps: RecordsDeps, slice: Slice): Module {
   return {

@@ -71,13 +71,13 @@ async function checkEntity(deps: Checking, entity: Entity): Promise<Finding[]> {
 
 async function checkRow(deps: Checking, entity: Entity, row: RowColumns, failures: Failures): Promise<void> {
   try {
-    openRecord(deps.vault, entity, deps.vault.ownerKey(row.id), row)
+    openRecord(deps.vault, entity, deps.vault.ownerKey(String(row[entity.keyColumn])), row)
   } catch (error) {
     if (!(error instanceof Problem)) throw error
     failures.broken.push(row.id)
     return
   }
-  const version = (await lastVersion(deps.ledger, entity, row.id)) ?? (deps.imported.has(deps.vault.ownerKey(row.id).handle.toString('base64')) ? 1 : null)
+  const version = (await lastVersion(deps.ledger, entity, row.id)) ?? (deps.imported.has(deps.vault.ownerKey(String(row[entity.keyColumn])).handle.toString('base64')) ? 1 : null)
   if (version === null) failures.unrecorded.push(row.id)
   else if (version !== row.version) failures.rolledBack.push(row.id)
 }

@@ -6,7 +6,7 @@ import type { Condition } from '../../kernel/lens/types.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { rightsOf, rowCondition, viewRecord, type RecordView } from '../access/index.ts'
 import { csvLine } from '../imports/index.ts'
-import { openRows, type RecordsDeps, type Slice } from '../records/index.ts'
+import { openRows, subjectsOf, type RecordsDeps, type Slice } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
 
 export interface ExportWords {
@@ -64,7 +64,7 @@ async function linkedNames(desk: Desk, deps: RecordsDeps, entity: Entity, record
     const ids = [...new Set(records.map((r) => r[field]).filter((id): id is string => typeof id === 'string'))]
     if (!other || ids.length === 0) continue
     const rows = await other.store.page(desk.sql, { scope: rowCondition(desk.actor, other.entity, 'read'), ids, limit: ids.length })
-    desk.record({ action: `${other.entity.name}.exported`, object: { kind: 'export', id: exportId }, subjects: rows.flatMap((r) => (desk.vault.hasOwnerKey(r.id) ? [desk.vault.ownerKey(r.id)] : [])), purpose: 'export' })
+    desk.record({ action: `${other.entity.name}.exported`, object: { kind: 'export', id: exportId }, subjects: subjectsOf(desk.vault, rows), purpose: 'export' })
     for (const r of (await openRows(desk, other, rows)).records) names.set(r.id, String(r[f.ref!.show!] ?? ''))
   }
   return names
@@ -92,7 +92,7 @@ interface Part {
 async function exportPage(desk: Desk, deps: RecordsDeps, slice: Slice, words: ExportWords & { id: string }, before: string | null, columns: readonly string[]): Promise<Part> {
   const { entity } = slice
   const rows = await slice.store.page(desk.sql, { scope: scopeOf(desk, entity), limit: PAGE, ...(before ? { before } : {}) })
-  const subjects = rows.flatMap((r) => (desk.vault.hasOwnerKey(r.id) ? [desk.vault.ownerKey(r.id)] : []))
+  const subjects = subjectsOf(desk.vault, rows)
   if (rows.length > 0) desk.record({ action: `${entity.name}.exported`, object: { kind: 'export', id: words.id }, subjects, purpose: 'export', detail: { reason: words.reason, format: words.format }, sealTo: desk.actor.key })
   const { records, refused } = await openRows(desk, slice, rows)
   const names = await linkedNames(desk, deps, entity, records, words.id)

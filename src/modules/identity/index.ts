@@ -61,9 +61,9 @@ export function placeOf(deps: IdentityDeps): (sql: Sql, personId: string) => Pro
 }
 
 /** Why a person may or may not see a record: the rule chain of GET /{noun}/{id}/why. */
-export function explain(deps: IdentityDeps): (sql: Sql, personId: string, entity: Entity, record: AnyRecord) => Promise<object | null> {
+export function explain(deps: IdentityDeps): (sql: Sql, personId: string, entity: Entity, record: AnyRecord, hangsOn?: AnyRecord | null) => Promise<object | null> {
   const c = contextOf(deps)
-  return (sql, personId, entity, record) => explainFor(c, sql, personId, entity, record)
+  return (sql, personId, entity, record, hangsOn) => explainFor(c, sql, personId, entity, record, hangsOn)
 }
 
 /** For `sealbook user reset` at the host. */

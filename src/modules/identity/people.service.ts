@@ -185,9 +185,9 @@ export async function placeOf(c: Context, sql: Sql, id: string): Promise<{ id: s
 }
 
 /** The rules by which a person may or may not see a record. */
-export async function explainFor(c: Context, sql: Sql, personId: string, entity: Entity, record: AnyRecord): Promise<object | null> {
+export async function explainFor(c: Context, sql: Sql, personId: string, entity: Entity, record: AnyRecord, hangsOn: AnyRecord | null = null): Promise<object | null> {
   const person = await personById(sql, c, personId)
   if (!person) return null
   const place = { personId, departmentId: person.departmentId, below: person.below }
-  return whyCan(c.registry, { place, roles: person.disabledAt === null ? person.roles.map((r) => r.role) : [] }, entity, record)
+  return whyCan(c.registry, { place, roles: person.disabledAt === null ? person.roles.map((r) => r.role) : [] }, entity, record, hangsOn)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { normalise, pinyinOf, tail4, termsOf } from '../../kernel/lens/index.ts'
-import { normaliseEmail, parsePhone } from '../contacts/index.ts'
+import { normaliseEmail, parsePhone } from '../contact-points/index.ts'
 import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues } from './clean.ts'
 import { csvLine } from './csv-out.ts'
 import { readDate } from './dates.ts'

@@ -1,7 +1,7 @@
 import type { CountryCode } from 'libphonenumber-js/max'
 import type { SealedFile } from '../../kernel/vault/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
-import { phoneCountry } from '../contacts/index.ts'
+import { phoneCountry } from '../contact-points/index.ts'
 import { declareFields, type CustomFieldDeclaration, type CustomFields } from '../custom-fields/index.ts'
 import type { RecordsDeps } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'

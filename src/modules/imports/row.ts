@@ -1,4 +1,4 @@
-import { normaliseEmail, parsePhone } from '../contacts/index.ts'
+import { normaliseEmail, parsePhone } from '../contact-points/index.ts'
 import { cleanLine, cleanText, cleanTitle, cleanTyped, readFlag, readStage, splitTags, splitValues } from './clean.ts'
 import { undefuseCsvCell } from './csv-out.ts'
 import { readDate, type DateOrder } from './dates.ts'

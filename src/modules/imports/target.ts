@@ -1,4 +1,4 @@
-import { CHANNELS } from '../contacts/index.ts'
+import { CHANNELS } from '../contact-points/index.ts'
 import type { Stage } from './clean.ts'
 import type { DateOrder } from './dates.ts'
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
-import type { Cell, OwnerKey, Vault } from '../../kernel/vault/index.ts'
+import type { Cell, Vault } from '../../kernel/vault/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 import { AuthorityMoved, type Desk, type Work } from '../../kernel/work/index.ts'
 import { mayOn } from '../access/index.ts'
 import { inverseOf, type Changes } from './changes.ts'
+import { keyOf } from './open.ts'
 import { sliceFor, type RecordsDeps, type Slice } from './slice.ts'
 import { changeRecord, checkedPatch, type Change, type Written } from './write.ts'
 
@@ -29,7 +30,7 @@ const cellOf = (mac: Buffer, id: string, version: number): Cell => ({ table: 'un
 
 async function keepUndo(work: Work, slice: Slice, mac: Buffer, written: Written, changes: Changes): Promise<void> {
   const { id, version } = written.record
-  const key: OwnerKey = work.vault.ownerKey(id)
+  const key = keyOf(work.vault, slice.entity, written.record)
   const before = work.vault.seal(key, cellOf(mac, id, version), Buffer.from(JSON.stringify(inverseOf(changes))))
   await work.sql.query('INSERT INTO undo_step (token_mac, person_id, entity, row_id, version, before) VALUES ($1, $2, $3, $4, $5, $6)', [mac, work.actor.personId, slice.entity.name, id, version, before])
 }
@@ -135,7 +136,9 @@ export async function undoChange(desk: Desk, deps: RecordsDeps, token: string): 
 
 async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step): Promise<void> {
   const slice = sliceFor(deps, step.entity)
-  const bytes = work.vault.open(work.vault.ownerKey(step.rowId), cellOf(mac, step.rowId, step.version), step.before)
+  const [row] = await slice.store.full(work.sql, [step.rowId])
+  if (!row) throw new Problem('not-found')
+  const bytes = work.vault.open(work.vault.ownerKey(row.key_id), cellOf(mac, step.rowId, step.version), step.before)
   const patch = JSON.parse(bytes.toString()) as Record<string, unknown> // our own bytes, authenticated
   const [action, ...others] = rightsToUndo(patch)
   const deleted = 'deletedAt' in patch && patch['deletedAt'] === null

@@ -20,7 +20,14 @@ const BATCH = 1000
 /** The order in which nouns are filled: those shown through others first, so that a contact finds its company's name. */
 export function fillOrder(slices: readonly Slice[]): Slice[] {
   const shows = (s: Slice): string[] => Object.values(s.entity.fields).flatMap((f) => (f.ref?.show ? [f.ref.entity] : []))
-  return [...slices].sort((a, b) => Number(shows(a).includes(b.entity.name)) - Number(shows(b).includes(a.entity.name)))
+  const out: Slice[] = []
+  const place = (s: Slice, above: readonly Slice[]): void => {
+    if (out.includes(s) || above.includes(s)) return
+    for (const other of slices) if (shows(s).includes(other.entity.name)) place(other, [...above, s])
+    out.push(s)
+  }
+  for (const s of slices) place(s, [])
+  return out
 }
 
 /** Names by row id, kept only while the lens fills. */
@@ -115,7 +122,7 @@ async function rowsForLens(deps: FillDeps, slice: Slice, names: Names, rows: rea
 
 function openForLens(deps: FillDeps, slice: Slice, row: RowColumns): AnyRecord | null {
   try {
-    return openRecord(deps.vault, slice.entity, deps.vault.ownerKey(row.id), row)
+    return openRecord(deps.vault, slice.entity, deps.vault.ownerKey(String(row[slice.entity.keyColumn])), row)
   } catch (error) {
     deps.log.error({ component: 'lens', entity: slice.entity.name, id: row.id, ...errorFields(error) }, 'a row does not open and is left out of search')
     return null

@@ -1,4 +1,4 @@
-import { findColumns, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type PhoneValue } from '../../kernel/entity/index.ts'
+import { findColumns, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type MoneyValue, type PhoneValue } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import { normalise, pinyinOf, tail4, type LensRow, type LensTable, type Pinyin } from '../../kernel/lens/index.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
@@ -61,7 +61,8 @@ function readingOfLink(name: string): Pinyin {
 }
 
 function cell(column: FindColumn, record: AnyRecord, field: FieldTexts): Value {
-  if (column.use === 'plain') return (record[column.field] ?? null) as Value // plain columns hold text, times and flags
+  if (column.part) return (record[column.field.replace('.currency', '')] as MoneyValue | null)?.[column.part] ?? null
+  if (column.use === 'plain') return (record[column.field] ?? null) as Value // texts, times, flags, numbers and lists of ids
   if (field.texts.length === 0) return null
   if (column.use === 'pinyin') return [...new Set(field.readings.flatMap((r) => r.fulls))]
   if (column.use === 'initials') return [...new Set(field.readings.flatMap((r) => r.allInitials))]
@@ -94,7 +95,7 @@ export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custo
 export async function shownName(sql: Sql, vault: Vault, slice: Slice, id: string, field: string): Promise<string | null> {
   const row = await slice.store.find(sql, id, ALL, { cachedStamp: slice.cache.stamp(id), deleted: true })
   if (!row) return null
-  const record = row.main ? openRow(vault, slice, row as FullRow, vault.ownerKey(id)) : cachedRow(slice, row)
+  const record = row.main ? openRow(vault, slice, row as FullRow, vault.ownerKey(row.key_id)) : cachedRow(slice, row)
   return record ? String(record[field] ?? '') : null
 }
 

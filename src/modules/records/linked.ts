@@ -38,7 +38,7 @@ async function tellField(work: Work, deps: RecordsDeps, other: Slice, field: str
 /** A row that does not open is not in the lens either. */
 function openOrNull(work: Work, slice: Slice, row: FullRow): AnyRecord | null {
   try {
-    return openRow(work.vault, slice, row, work.vault.ownerKey(row.id))
+    return openRow(work.vault, slice, row, work.vault.ownerKey(row.key_id))
   } catch (error) {
     if (error instanceof Problem && (error.code === 'seal-broken' || error.code === 'key-unavailable')) return null
     throw error

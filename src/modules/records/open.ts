@@ -1,5 +1,5 @@
 import { Problem } from '../../kernel/base/index.ts'
-import type { AnyRecord } from '../../kernel/entity/index.ts'
+import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import { openRecord, type OwnerKey, type Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import type { Slice } from './slice.ts'
@@ -15,6 +15,14 @@ export function openRow(vault: Vault, slice: Slice, row: FullRow, key: OwnerKey)
 /** The kept record of a row whose blobs were left out, or null. */
 export function cachedRow(slice: Slice, row: RowStamp): AnyRecord | null {
   return slice.cache.get(row.id, row.stamp)
+}
+
+/** The key of the person, thing or record that a record is about. Throws Problem key-unavailable. */
+export const keyOf = (vault: Vault, entity: Entity, record: AnyRecord): OwnerKey => vault.ownerKey(String(record[entity.keyField]))
+
+/** The key owners of rows, each once, as far as they have a key. */
+export function subjectsOf(vault: Vault, rows: readonly RowStamp[]): OwnerKey[] {
+  return [...new Set(rows.map((r) => r.key_id))].flatMap((id) => (vault.hasOwnerKey(id) ? [vault.ownerKey(id)] : []))
 }
 
 /** A row that does not open is an attack or damage: it is written down before the refusal leaves. */
@@ -51,7 +59,7 @@ export async function openRows(reading: Reading, slice: Slice, rows: readonly Ro
   for (const row of full) {
     if (wanted.get(row.id) !== row.stamp) continue // changed between the two statements: it is simply not on this page
     try {
-      opened.set(row.id, openRow(reading.vault, slice, row, reading.vault.ownerKey(row.id)))
+      opened.set(row.id, openRow(reading.vault, slice, row, reading.vault.ownerKey(row.key_id)))
     } catch (error) {
       await reportBroken(reading, slice, row.id, error).catch(onlyBroken)
       refused++
@@ -65,7 +73,7 @@ export async function openOne(reading: Reading, slice: Slice, id: string, scope:
   const row = await slice.store.find(reading.sql, id, scope, { cachedStamp: slice.cache.stamp(id), deleted })
   if (!row) throw new Problem('not-found')
   try {
-    const key = reading.vault.ownerKey(id)
+    const key = reading.vault.ownerKey(row.key_id)
     if (row.main) return { record: openRow(reading.vault, slice, row as FullRow, key), key }
     const cached = cachedRow(slice, row)
     if (cached) return { record: cached, key }

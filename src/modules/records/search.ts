@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { lengthPrefixed, Problem, uuidText } from '../../kernel/base/index.ts'
 import { exactForm, exactKeys, snake, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
 import type { Condition, LensKey } from '../../kernel/lens/types.ts'
-import type { OwnerKey, Vault } from '../../kernel/vault/index.ts'
+import type { Vault } from '../../kernel/vault/index.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import { checkFields, checkSort, checkWhereCounting, plainColumn, rowCondition, textFields, viewRecord, type RecordView, type SortTerm } from '../access/index.ts'
-import { openRows, type OpenedRows } from './open.ts'
+import { openRows, subjectsOf, type OpenedRows } from './open.ts'
 import { viewText } from './view.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import type { RowStamp } from './store.ts'
@@ -79,6 +79,7 @@ function isPlain(entity: Entity, c: Condition): boolean {
   if ('and' in c) return c.and.every((p) => isPlain(entity, p))
   if ('or' in c) return c.or.every((p) => isPlain(entity, p))
   if ('not' in c) return isPlain(entity, c.not)
+  if ('linked' in c) return true
   return plainColumn(entity, c.field) !== undefined && !['contains', 'startsWith', 'endsWith'].includes(c.op)
 }
 
@@ -202,7 +203,7 @@ export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: 
   const state = readCursor(reading, label, body.cursor)
   const parts = q.text || q.sort.length > 0 ? null : split(entity, q.where)
   const found = parts ? await fromDatabase(reading, slice, q, parts, state) : await fromLens(reading, slice, q, state)
-  const subjects: OwnerKey[] = found.rows.flatMap((r) => (reading.vault.hasOwnerKey(r.id) ? [reading.vault.ownerKey(r.id)] : []))
+  const subjects = subjectsOf(reading.vault, found.rows)
   // The event starts on its way before the rows are opened: the two run side by side, and the door waits for both.
   reading.record({ action: `${entity.name}.listed`, object: { kind: entity.name, id: null }, subjects, purpose: 'list' })
   const opened = await openRows(reading, slice, found.rows)

@@ -47,7 +47,7 @@ export interface RecordsDeps {
   /** Where a person stands, or null; for owners other than the actor. */
   place(sql: Sql, personId: string): Promise<PersonPlace | null>
   /** The rules by which another person may or may not see a record. */
-  explain(sql: Sql, personId: string, entity: Entity, record: AnyRecord): Promise<object | null>
+  explain(sql: Sql, personId: string, entity: Entity, record: AnyRecord, hangsOn: AnyRecord | null): Promise<object | null>
 }
 
 export function sliceFor(deps: RecordsDeps, entity: string): Slice {

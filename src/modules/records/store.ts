@@ -12,9 +12,11 @@ const SQL_TYPE = { uuid: 'uuid', time: 'timestamptz', enumeration: 'text', flag:
 export interface RowStamp {
   id: string
   stamp: string
+  /** Whose key seals it. */
+  key_id: string
 }
 
-export type FullRow = RowColumns & { stamp: string }
+export type FullRow = RowColumns & { stamp: string; key_id: string }
 
 /** A row whose blobs are left out where the cache holds its record, opened from the very same stamp. */
 export type MaybeRow = RowStamp & { version: number; main: Buffer | null; sensitive: Buffer | null; custom: Buffer | null } & Record<string, unknown>
@@ -77,13 +79,14 @@ class TableStore implements RecordStore {
     const plain = [...PLAIN, ...entity.plain.map((c) => c.column)]
     this.#all = [...plain, ...BLOBS]
     this.#types = ['uuid', 'int', ...entity.plain.map((c) => SQL_TYPE[c.kind]), 'bytea', 'bytea', 'bytea']
-    const stamped = `${plain.join(', ')}, xmin::text AS stamp`
+    const keyed = `${entity.keyColumn} AS key_id`
+    const stamped = `${plain.join(', ')}, ${keyed}, xmin::text AS stamp`
     const all = this.#all.join(', ')
     this.#sql = {
       find: `SELECT ${stamped}, ${BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')} FROM ${t} WHERE id = $1`,
       lock: `SELECT ${all} FROM ${t} WHERE id = $1`,
-      page: `SELECT id, xmin::text AS stamp FROM ${t}`,
-      full: `SELECT ${all}, xmin::text AS stamp FROM ${t} WHERE id = ANY ($1::uuid[])`,
+      page: `SELECT id, ${keyed}, xmin::text AS stamp FROM ${t}`,
+      full: `SELECT ${all}, ${keyed}, xmin::text AS stamp FROM ${t} WHERE id = ANY ($1::uuid[])`,
       count: `SELECT count(*) AS n FROM ${t}`,
       insertOne: `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`,
       update: `UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${this.#all.length + 1} RETURNING 1 AS done`,

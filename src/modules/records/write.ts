@@ -5,6 +5,7 @@ import type { Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition, viewRecord, type Action, type RecordView } from '../access/index.ts'
 import { changesBetween, merged, type Changes } from './changes.ts'
 import { lensRow } from './lens-row.ts'
+import { keyOf } from './open.ts'
 import { tellLinked } from './linked.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { digestsOf } from './store.ts'
@@ -31,16 +32,30 @@ function checkCustom(custom: readonly CustomFieldWords[], values: unknown): void
   }
 }
 
-/** Names of linked records are shown through them in the lens; a link must point at a record the actor may see. */
+const idsIn = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).filter((id): id is string => typeof id === 'string')
+
+/** Links of these values, each with the noun it points at: `ref` fields, and the record a row hangs on. */
+function linksIn(entity: Entity, input: Readonly<Record<string, unknown>>): { field: string; noun: string; ids: string[] }[] {
+  const links = Object.entries(entity.fields).flatMap(([field, f]) => (f.ref ? [{ field, noun: f.ref.entity, ids: idsIn(input[field]) }] : []))
+  if (entity.about === 'record' && 'recordId' in input) links.push({ field: 'recordId', noun: String(input['recordKind']), ids: idsIn(input['recordId']) })
+  return links
+}
+
+/** Names of linked records are shown through them in the lens; a link must point at a record the actor may see, or at a person who works here. */
 async function checkLinks(work: Work, deps: RecordsDeps, slice: Slice, input: Readonly<Record<string, unknown>>): Promise<void> {
-  for (const [name, f] of Object.entries(slice.entity.fields)) {
-    const target = f.ref ? deps.slices.get(f.ref.entity) : undefined
-    const id = input[name]
-    if (!target || typeof id !== 'string') continue
-    const row = await target.store.find(work.sql, id, rowCondition(work.actor, target.entity, 'read'))
-    if (!row) throw new Problem('invalid', { errors: [{ path: name, code: 'not-found' }] })
+  for (const { field, noun, ids } of linksIn(slice.entity, input)) {
+    for (const id of new Set(ids)) if (!(await isThere(work, deps, noun, id))) throw new Problem('invalid', { errors: [{ path: field, code: 'not-found' }] })
   }
 }
+
+async function isThere(work: Work, deps: RecordsDeps, noun: string, id: string): Promise<boolean> {
+  if (noun === PERSON) return (await deps.place(work.sql, id))?.active ?? false
+  const target = deps.slices.get(noun)
+  return target !== undefined && (await target.store.find(work.sql, id, rowCondition(work.actor, target.entity, 'read'))) !== null
+}
+
+/** What a link to a colleague names in place of a noun. */
+const PERSON = 'user'
 
 async function departmentFor(work: Work, deps: RecordsDeps, ownerId: string): Promise<string> {
   if (ownerId === work.actor.personId) return work.actor.departmentId
@@ -71,9 +86,10 @@ export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, 
   checkCustom(custom, body['custom'])
   const input = slice.normalise(body)
   const id = uuidv7()
-  const [key] = await desk.vault.createOwnerKeys([id])
+  // What hangs on a record is sealed with that record's key.
+  if (entity.about !== 'record') await desk.vault.createOwnerKeys([id])
   return desk.write(async (work) => {
-    const written = await insertRecord(work, deps, slice, { id, key: key!, input })
+    const written = await insertRecord(work, deps, slice, { id, input })
     // A record made on the way to another one (a contact's company) is not what the request is answered with.
     if (by === 'request') work.answers({ id: written.record.id, version: written.record.version }, written.record.version)
     return written
@@ -82,8 +98,7 @@ export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, 
 
 export interface NewRecord {
   id: string
-  key: OwnerKey
-  /** Checked and normalised. */
+  /** Checked and normalised. Its key is there already: of its own, or of the record it hangs on. */
   input: Record<string, unknown>
 }
 
@@ -95,8 +110,9 @@ export async function insertRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   const record = draft(slice, fresh.id, fresh.input, { ownerId, departmentId }, work.at.toISOString())
   checkNotEmpty(slice, record)
   if (!mayOn(entity, 'create', record, work.actor)) throw new Problem('permission-missing')
-  await slice.store.insert(work.sql, [sealed(work.vault, deps, slice, fresh.key, record)], [digestsOf(work.vault, entity, record)])
-  work.record({ action: `${entity.name}.created`, object: { kind: entity.name, id: record.id }, subjects: [fresh.key], detail: { version: 1 } })
+  const key = keyOf(work.vault, entity, record)
+  await slice.store.insert(work.sql, [sealed(work.vault, deps, slice, key, record)], [digestsOf(work.vault, entity, record)])
+  work.record({ action: `${entity.name}.created`, object: { kind: entity.name, id: record.id }, subjects: [key], detail: { version: 1 } })
   work.lens(entity.name, [await lensRow(work, deps, slice, record)])
   return { record, view: viewRecord(entity, record, work.actor, deps.customFields(entity.name)) }
 }
@@ -128,7 +144,7 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   const { entity } = slice
   const custom = deps.customFields(entity.name)
   const row = await lockFor(work, slice, change)
-  const key = work.vault.ownerKey(change.id)
+  const key = work.vault.ownerKey(String(row[entity.keyColumn]))
   const before = openRecord(work.vault, entity, key, row)
   if (!mayOn(entity, change.action, before, work.actor)) throw new Problem('permission-missing')
   const after = merged(before, await change.next(before))
