@@ -52,9 +52,13 @@ function checkRights(desk: Desk, deps: BatchDeps, plan: Plan): void {
 
 const isEmpty = (v: unknown): boolean => v === null || v === undefined || v === '' || (Array.isArray(v) && v.length === 0)
 
-async function insertAll(work: Work, slice: Slice, deps: RecordsDeps, records: readonly AnyRecord[], keys: ReadonlyMap<string, OwnerKey>, digests: readonly string[][]): Promise<void> {
+/** Resolves with the records as they are stored. */
+async function insertAll(work: Work, slice: Slice, deps: RecordsDeps, drafts: readonly AnyRecord[], keys: ReadonlyMap<string, OwnerKey>, digests: readonly string[][]): Promise<AnyRecord[]> {
+  const records: AnyRecord[] = []
+  for (const r of drafts) records.push(await slice.derive(null, r, { work, deps, undo: false }))
   const rows: RowColumns[] = records.map((r) => sealed(work.vault, deps, slice, keys.get(r.id)!, r))
   await slice.store.insert(work.sql, rows, digests)
+  return records
 }
 
 /** Writes new companies and contacts of a batch in one transaction, with one event that names them all. */
@@ -65,17 +69,20 @@ async function writeFresh(desk: Desk, deps: BatchDeps, plan: Plan, options: Batc
   const made = await desk.vault.createOwnerKeys([...companies, ...contacts].map((r) => r.id))
   const keys = new Map(made.map((k) => [k.ownerId, k]))
   const { records } = deps
-  await desk.write(async (work) => {
-    await insertAll(work, sliceFor(records, 'company'), records, companies, keys, companies.map(() => []))
-    await insertAll(work, sliceFor(records, 'contact'), records, contacts, keys, plan.fresh.map((f) => f.digests))
+  const stored = await desk.write(async (work) => {
+    const rows = {
+      companies: await insertAll(work, sliceFor(records, 'company'), records, companies, keys, companies.map(() => [])),
+      contacts: await insertAll(work, sliceFor(records, 'contact'), records, contacts, keys, plan.fresh.map((f) => f.digests)),
+    }
     const event = (kind: string, list: readonly AnyRecord[]): void => {
       if (list.length > 0) work.record({ action: `${kind}.imported`, object: { kind: 'import', id: options.importId }, subjects: list.map((r) => keys.get(r.id)!), purpose: 'import', sealTo: work.actor.key, detail: { count: list.length } })
     }
     event('company', companies)
     event('contact', contacts)
+    return rows
   })
-  deps.lens.add(desk.lens, 'company', companies.map((r): LensRow => toLensRow(Company, r, {}, records.customFields('company'))))
-  deps.lens.add(desk.lens, 'contact', plan.fresh.map((f): LensRow => toLensRow(Contact, f.record, { companyId: f.companyName }, records.customFields('contact'))))
+  deps.lens.add(desk.lens, 'company', stored.companies.map((r): LensRow => toLensRow(Company, r, {}, records.customFields('company'))))
+  deps.lens.add(desk.lens, 'contact', plan.fresh.map((f, i): LensRow => toLensRow(Contact, stored.contacts[i]!, { companyId: f.companyName }, records.customFields('contact'))))
 }
 
 async function writeChange(desk: Desk, deps: BatchDeps, change: Change, options: BatchOptions): Promise<void> {

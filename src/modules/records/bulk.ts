@@ -146,7 +146,7 @@ async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step):
     for (const other of others) if (!mayOn(slice.entity, other, record, work.actor)) throw new Problem('permission-missing')
     return patch
   }
-  await changeRecord(work, deps, slice, { id: step.rowId, version: step.version, action, deleted, event: `${step.entity}.undone`, next })
+  await changeRecord(work, deps, slice, { id: step.rowId, version: step.version, action, deleted, event: `${step.entity}.undone`, undo: true, next })
   await work.sql.query('DELETE FROM undo_step WHERE token_mac = $1 AND row_id = $2', [mac, step.rowId])
 }
 

@@ -1,8 +1,17 @@
 import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
+import type { Work } from '../../kernel/work/types.ts'
 import type { MatchBudget } from '../access/index.ts'
 import { RecordCache } from './cache.ts'
 import { recordStore, type RecordStore } from './store.ts'
+
+/** What a rule of a noun works with, beside the record. */
+export interface Deriving {
+  work: Work
+  deps: RecordsDeps
+  /** An undo puts back fields that only the rule writes: it then checks that they still hold, and counts no step again. */
+  undo: boolean
+}
 
 /** What a noun says beside its entity. */
 export interface SliceWords {
@@ -11,6 +20,12 @@ export interface SliceWords {
   normalise?(input: Record<string, unknown>): Record<string, unknown>
   /** The forms under which an asked value may stand in the blind index; the exact form of the field's kind by default. */
   exactForms?(field: string, value: string): string[]
+  /**
+   * The noun's own rules. They run in the transaction of every create and change, so patch, bulk, undo, import, delete (`next.deletedAt`) and restore
+   * all pass them: the record as it is to be stored, from the one there was (null: a new one) and the one asked for. Applied to its own
+   * result it changes nothing. Leaves id, version, times and owner alone. Throws Problem when what is asked for does not fit.
+   */
+  derive?(before: AnyRecord | null, next: AnyRecord, at: Deriving): Promise<AnyRecord> | AnyRecord
 }
 
 /** A noun as the records room works with it. */
@@ -25,6 +40,7 @@ export function sliceOf(words: SliceWords): Slice {
   return {
     normalise: (input) => input,
     exactForms: (_field, value) => [value],
+    derive: (_before, next) => next,
     ...words,
     store: recordStore(words.entity),
     cache: new RecordCache(CACHED_RECORDS),

@@ -107,7 +107,7 @@ export async function insertRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   const ownerId = typeof fresh.input['ownerId'] === 'string' ? fresh.input['ownerId'] : work.actor.personId
   const departmentId = await departmentFor(work, deps, ownerId)
   await checkLinks(work, deps, slice, fresh.input)
-  const record = draft(slice, fresh.id, fresh.input, { ownerId, departmentId }, work.at.toISOString())
+  const record = await slice.derive(null, draft(slice, fresh.id, fresh.input, { ownerId, departmentId }, work.at.toISOString()), { work, deps, undo: false })
   checkNotEmpty(slice, record)
   if (!mayOn(entity, 'create', record, work.actor)) throw new Problem('permission-missing')
   const key = keyOf(work.vault, entity, record)
@@ -126,6 +126,8 @@ export interface Change {
   event?: string
   /** The record must be deleted (restore) or must not be (everything else). */
   deleted?: boolean
+  /** Puts back what was there before. */
+  undo?: boolean
   next(record: AnyRecord): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>
   /** Said in the event beside the changes. */
   note?: Record<string, Json>
@@ -147,7 +149,7 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   const key = work.vault.ownerKey(String(row[entity.keyColumn]))
   const before = openRecord(work.vault, entity, key, row)
   if (!mayOn(entity, change.action, before, work.actor)) throw new Problem('permission-missing')
-  const after = merged(before, await change.next(before))
+  const after = { ...(await slice.derive(before, merged(before, await change.next(before)), { work, deps, undo: change.undo ?? false })) }
   if (after.ownerId !== before.ownerId) after.departmentId = await departmentFor(work, deps, after.ownerId)
   const changes = changesBetween(before, after, changeable(entity))
   if (Object.keys(changes).length === 0) {
