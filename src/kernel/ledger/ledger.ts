@@ -223,8 +223,8 @@ class OpenedLedger implements Ledger {
     return readPast(this.#o.db, this.#reader, objectIds, actions)
   }
 
-  async tail(from: number, limit: number) {
-    return readTail(this.#o.db, this.#reader, from, limit)
+  async tail(from: number, limit: number, options: { detail?: boolean } = {}) {
+    return readTail(this.#o.db, this.#reader, from, limit, options.detail)
   }
 
   close(): Promise<void> {

@@ -117,9 +117,9 @@ export async function readPast(sql: Sql, reader: EventReader, objectIds: readonl
   return genuine(rows, reader).map((row) => ({ objectId: row.object_id!, action: row.action, detail: openDetail(reader.vault, toEvent(row)) }))
 }
 
-export async function readTail(sql: Sql, reader: EventReader, from: number, limit: number): Promise<TailEntry[]> {
+export async function readTail(sql: Sql, reader: EventReader, from: number, limit: number, withDetail = false): Promise<TailEntry[]> {
   const rows = await sql.query<StoredEvent & { n: number }>(
-    `SELECT ${ENVELOPE_COLUMNS}, l.n FROM public.ledger_leaf l JOIN public.ledger_event e ON e.id = l.event_id
+    `SELECT ${withDetail ? CHECKED_COLUMNS : ENVELOPE_COLUMNS}, l.n FROM public.ledger_leaf l JOIN public.ledger_event e ON e.id = l.event_id
      WHERE l.n >= $1 AND l.n < $1::bigint + $2::bigint ORDER BY l.n`,
     [from, limit],
   )
@@ -133,5 +133,6 @@ export async function readTail(sql: Sql, reader: EventReader, from: number, limi
     subjects: unpackHandles(row.subjects),
     object: row.object_kind === null ? null : { kind: row.object_kind, id: row.object_id },
     purpose: row.purpose,
+    ...(withDetail ? { detail: openDetail(reader.vault, toEvent(row)) } : {}),
   }))
 }

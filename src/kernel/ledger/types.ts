@@ -44,8 +44,8 @@ export interface Ledger {
   verify(options: { vkey?: string; since?: string; deep?: boolean }): Promise<VerifyReport>
   /** JSON lines that `verifyBundle` checks without database or vault. `from` and `to` are ISO 8601 times. Ciphertexts only with `payloads`. */
   exportBundle(out: NodeJS.WritableStream, range: { from?: string; to?: string; payloads?: boolean }): Promise<{ events: number }>
-  /** Sequenced events from leaf `from` on, in order, none skipped: the feed of every consumer (webhooks, detections, touches). */
-  tail(from: number, limit: number): Promise<TailEntry[]>
+  /** Sequenced events of the leaves `from` to `from + limit - 1`, in order, none skipped: the feed of every consumer (webhooks, detections, touches). Opened details only when asked for. */
+  tail(from: number, limit: number, options?: { detail?: boolean }): Promise<TailEntry[]>
   /**
    * The decrypted detail of events of one object, newest first (timelines). Events whose key is destroyed come without detail.
    * To go on, pass the last entry's id as `beforeId` (or its leaf as `before`, when it has one).
@@ -86,6 +86,8 @@ export interface TailEntry {
   subjects: Buffer[]
   object: { kind: string; id: string | null } | null
   purpose: string | null
+  /** Only when asked for; null when there is none, or its key is destroyed. */
+  detail?: Json | null
 }
 
 export interface PastEvent {

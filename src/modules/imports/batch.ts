@@ -61,6 +61,12 @@ async function insertAll(work: Work, slice: Slice, deps: RecordsDeps, drafts: re
   return records
 }
 
+/** Between which two ids those of a batch lie, for whoever follows changes: the handles of the event name them to nobody. */
+function idRange(list: readonly AnyRecord[]): { from: string; to: string } {
+  const ids = list.map((r) => r.id).sort()
+  return { from: ids[0]!, to: ids.at(-1)! }
+}
+
 /** Writes new companies and contacts of a batch in one transaction, with one event that names them all. */
 async function writeFresh(desk: Desk, deps: BatchDeps, plan: Plan, options: BatchOptions): Promise<void> {
   const companies = [...plan.newCompanies.values()]
@@ -75,7 +81,7 @@ async function writeFresh(desk: Desk, deps: BatchDeps, plan: Plan, options: Batc
       contacts: await insertAll(work, sliceFor(records, 'contact'), records, contacts, keys, plan.fresh.map((f) => f.digests)),
     }
     const event = (kind: string, list: readonly AnyRecord[]): void => {
-      if (list.length > 0) work.record({ action: `${kind}.imported`, object: { kind: 'import', id: options.importId }, subjects: list.map((r) => keys.get(r.id)!), purpose: 'import', sealTo: work.actor.key, detail: { count: list.length } })
+      if (list.length > 0) work.record({ action: `${kind}.imported`, object: { kind: 'import', id: options.importId }, subjects: list.map((r) => keys.get(r.id)!), purpose: 'import', sealTo: work.actor.key, detail: { count: list.length, ...idRange(list) } })
     }
     event('company', companies)
     event('contact', contacts)
