@@ -33,6 +33,7 @@ import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
 import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
+import { reportsModule } from './modules/reports/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
@@ -94,6 +95,7 @@ function modulesOf(p: Parts): Module[] {
     dealsModule(p.records, p.slices.deal),
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity),
+    reportsModule(p.records),
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { Problem } from '../base/index.ts'
+import { aggregate } from './aggregate.ts'
 import { checkRow } from './encode.ts'
 import { layoutOf, type Layout } from './layout.ts'
 import { Readers } from './readers.ts'
@@ -8,7 +9,7 @@ import { search } from './search.ts'
 import { Table } from './table.ts'
 import { MAX_VERSION } from './versions.ts'
 import { Writer } from './writer.ts'
-import type { Lens, LensAnswer, LensLog, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
+import type { Lens, LensAnswer, LensGroup, LensGroupQuery, LensLog, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
 
 export interface LensOptions {
   readonly tables: readonly LensTable[]
@@ -82,6 +83,13 @@ class DuckLens implements Lens {
     const complete = table.complete && !table.damaged
     const page = await search(this.#readers, table.layout, query, table.versions.live, this.#layouts)
     return { ...page, complete }
+  }
+
+  async aggregate(query: LensGroupQuery): Promise<LensGroup[]> {
+    const table = this.#table(query.entity)
+    // Links in the scope lead into other tables, and a row missing there is a row missing here.
+    if (![...this.#tables.values()].every((t) => t.complete && !t.damaged)) throw new Problem('lens-warming')
+    return aggregate(this.#readers, table.layout, query, this.#layouts)
   }
 
   setComplete(entity: string, total: number): void {

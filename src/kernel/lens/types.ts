@@ -91,6 +91,30 @@ export interface LensAnswer {
   lastKey: LensKey | null
 }
 
+/** What rows are put together by: a field of one value, or the stretch its time, day or number falls in. `bounds`: where each stretch begins, rising. */
+export type GroupTerm = { field: string } | { field: string; bounds: readonly (string | number)[] }
+
+/** A sum of whole numbers (an amount in its minor units), all of it or the percentage that another field says, of all rows or those of a condition; or how many rows a condition holds for. */
+export type Measure = { sum: string; percent?: string; where?: Condition } | { count: Condition }
+
+export interface LensGroupQuery {
+  entity: string
+  scope: Condition
+  where?: Condition
+  /** Of the rows counted, those the caller may look at one by one; all of them when it is left out. */
+  seen?: Condition
+  by: readonly GroupTerm[]
+  measures: readonly Measure[]
+}
+
+/** `keys` in the order of `by`; a stretch by the place of its beginning in `bounds`, -1 before them all; null where the field is empty. */
+export interface LensGroup {
+  keys: (string | number | boolean | null)[]
+  count: number
+  seen: number
+  measures: number[]
+}
+
 /** A row dropped with its version keeps late writes of that and older versions out; MAX_VERSION (erasure) keeps everything out. */
 export type LensRemoval = string | { id: string; version: number }
 
@@ -103,6 +127,8 @@ export interface Lens {
   /** Bulk filling, newest first; rows already present in this version or a newer one, and rows removed meanwhile, win. Any size; a few thousand is best. */
   fill(entity: string, rows: readonly LensRow[]): Promise<void>
   search(query: LensQuery): Promise<LensAnswer>
+  /** Groups in the order of their keys. Throws Problem lens-warming while a row may be missing: half a sum is a wrong one. */
+  aggregate(query: LensGroupQuery): Promise<LensGroup[]>
   /** Answers say `complete: false` until the owner of the filling says it is done. */
   setComplete(entity: string, total: number): void
   status(): { rows: number; total: number; complete: boolean }

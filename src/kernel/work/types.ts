@@ -9,7 +9,7 @@ export type FieldRight = 'hidden' | 'masked' | 'read' | 'edit'
 /** What an actor may do, compiled once per authority epoch from roles and departments. Closed by default. */
 export interface Grants {
   /** Rows of `entity` on which the actor may do `action`, in the closed predicate language; `{ or: [] }` means none. */
-  scope(entity: string, action: 'read' | 'create' | 'edit' | 'delete' | 'assign' | 'export'): Condition
+  scope(entity: string, action: 'read' | 'create' | 'edit' | 'delete' | 'assign' | 'export' | 'report'): Condition
   field(entity: string, field: string): FieldRight
   readonly roles: readonly string[]
   readonly permissions: ReadonlySet<string>
@@ -57,7 +57,7 @@ export interface Work {
   record(event: NewEvent): void
   /** A job inside this transaction. `data` holds ids and numbers only. */
   enqueue(queue: string, data: Record<string, string | number>): Promise<void>
-  /** Rows the lens applies after commit and before the answer leaves. */
+  /** Rows the lens is given after commit and before the answer leaves: a search that begins after the answer finds them. */
   lens(entity: string, rows: readonly LensRow[], removed?: readonly string[]): void
   /** The answer of this request, kept in the same transaction for a repeated Idempotency-Key. */
   answers(body: object, version?: number): void

@@ -38,11 +38,11 @@ export function departmentsBelow(departments: ReadonlyMap<string, string | null>
   return below
 }
 
-/** The widest rows a person reaches on any entity by any action. Words of the organisation's own hold no customer: whoever sets them up reaches nobody by it. */
+/** The widest rows a person reaches on any entity by any action but counting, which shows nobody. Words of the organisation's own hold no customer: whoever sets them up reaches nobody by it. */
 function widest(registry: RoleRegistry, person: WorldPerson): Scope {
   const roles = person.roles.flatMap((name) => registry.roles.get(name) ?? [])
   const customers = [...registry.entities.values()].filter((e) => e.about !== 'organisation').map((e) => e.name)
-  const scopes = customers.flatMap((entity) => ACTIONS.map((action) => widestScope(roles, entity, action)))
+  const scopes = customers.flatMap((entity) => ACTIONS.filter((a) => a !== 'report').map((action) => widestScope(roles, entity, action)))
   return scopes.reduce((a, b) => (SCOPES.indexOf(a) >= SCOPES.indexOf(b) ? a : b), 'none')
 }
 

@@ -5,7 +5,8 @@ import type { FieldRight } from '../../kernel/work/types.ts'
 export const SCOPES = ['none', 'own', 'department', 'department-and-below', 'all'] as const
 export type Scope = (typeof SCOPES)[number]
 
-export const ACTIONS = ['read', 'create', 'edit', 'delete', 'assign', 'export'] as const
+/** `report` counts rows that may not be read one by one; whoever reads rows may count them without it. */
+export const ACTIONS = ['read', 'create', 'edit', 'delete', 'assign', 'export', 'report'] as const
 export type Action = (typeof ACTIONS)[number]
 
 export interface EntityRights {
@@ -67,13 +68,20 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     name: 'rep',
     title: { en: 'Sales rep', zh: '销售' },
     entities: { ...nouns(own, CUSTOMERS), ...nouns(shared, ORGANISATION) },
-    permissions: [...EVERYONE, 'contacts:import'],
+    permissions: [...EVERYONE, 'contacts:import', 'reports:read'],
   },
   {
     name: 'manager',
     title: { en: 'Sales manager', zh: '销售主管' },
     entities: { ...nouns(team, CUSTOMERS), ...nouns(setUp, ORGANISATION) },
-    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'approvals:decide'],
+    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'reports:read', 'approvals:decide'],
+  },
+  {
+    // Numbers of the whole firm, and nobody's record.
+    name: 'analyst',
+    title: { en: 'Analyst', zh: '分析员' },
+    entities: { ...nouns({ rows: { report: 'all' }, classes: {} }, ['lead', 'deal', 'contract', 'activity']), ...nouns(shared, ORGANISATION) },
+    permissions: [...EVERYONE, 'reports:read'],
   },
   {
     // Grants no customer data; it does not deny it either: the one person of a new firm holds manager as well.
@@ -100,6 +108,7 @@ const WORDS: Record<Action | 'import' | 'reveal', string> = {
   delete: 'delete and restore those in scope',
   assign: 'give those in scope to another owner',
   export: 'take those in scope out in a file',
+  report: 'count and add up those in scope, in groups that are not small, without seeing one of them',
   import: 'import them from a file',
   reveal: 'see a masked value, with a reason and a fresh factor',
 }

@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { LensGroup } from '../../kernel/lens/index.ts'
+import { SMALLEST_GROUP, tableOf, type Reading } from './groups.ts'
+
+const reading: Reading = { keys: ['stage'], currency: true, measures: [{ name: 'won', money: false }, { name: 'amount', money: true }] }
+const group = fc.record({ stage: fc.constantFrom('a', 'b', 'c', 'd', null), currency: fc.constantFrom('CNY', 'USD', ''), count: fc.integer({ min: 1, max: 12 }), hidden: fc.nat({ max: 12 }), won: fc.nat({ max: 12 }), minor: fc.integer({ min: 1, max: 1000 }) })
+const groups: fc.Arbitrary<LensGroup[]> = fc
+  .uniqueArray(group, { maxLength: 10, selector: (g) => `${g.stage} ${g.currency}` })
+  .map((all) => all.map((g) => ({ keys: [g.stage, g.currency], count: g.count, seen: Math.max(0, g.count - g.hidden), measures: [Math.min(g.won, g.count), g.minor] })))
+
+describe('the table of a report', () => {
+  it('tells everything to whoever may see every row', () => {
+    fc.assert(
+      fc.property(groups, (all) => {
+        const seen = all.map((g) => ({ ...g, seen: g.count }))
+        const table = tableOf(seen, reading)
+        expect(table.withheld).toBe(0)
+        expect(table.total?.count).toBe(all.reduce((n, g) => n + g.count, 0))
+        for (const row of table.rows) {
+          const parts = all.filter((g) => g.keys[0] === row.key?.['stage'])
+          expect(row.count).toBe(parts.reduce((n, g) => n + g.count, 0))
+          expect(row.numbers['won']).toBe(parts.reduce((n, g) => n + (g.measures[0] ?? 0), 0))
+          expect(row.amounts['amount']).toEqual(parts.filter((g) => g.keys[1] !== '').map((g) => ({ currency: g.keys[1], minor: g.measures[1] })))
+        }
+      }),
+    )
+  })
+
+  it('tells nobody of fewer than five rows, one of which they may not see: not by a group, nor by what is left when all the others are taken from the total', () => {
+    fc.assert(
+      fc.property(groups, (all) => {
+        const table = tableOf(all, reading)
+        for (const row of table.rows) {
+          const parts = row.key === null ? null : all.filter((g) => g.keys[0] === row.key?.['stage'])
+          const unseen = parts === null || parts.some((g) => g.seen < g.count)
+          if (unseen) expect(row.count).toBeGreaterThanOrEqual(SMALLEST_GROUP)
+          const won = row.numbers['won']
+          if (unseen && won !== null && won !== undefined) for (const n of [won, row.count - won]) expect(n === 0 || n >= SMALLEST_GROUP).toBe(true)
+          if (unseen) {
+            for (const { currency } of row.amounts['amount'] ?? []) {
+              const rows = (parts ?? all).filter((g) => g.keys[1] === currency).reduce((n, g) => n + g.count, 0)
+              expect(rows).toBeGreaterThanOrEqual(SMALLEST_GROUP)
+            }
+          }
+        }
+        const shown = table.rows.reduce((n, r) => n + r.count, 0)
+        if (table.total) expect(table.total.count).toBe(shown)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
