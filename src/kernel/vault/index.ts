@@ -1,6 +1,6 @@
 export { createInstance, hasInstance, hasLostKeys, openVault, recoverInstance, type OpenedVault } from './instance.ts'
 export { keyPosture, type Finding } from './posture.ts'
-export { writeSecretFile } from './custodian.ts'
+export { fsyncFolder, writeSecretFile } from './custodian.ts'
 export { aesGcmOpen, aesGcmSeal, OpenFailed } from './aes.ts'
 export { bucketOf } from './padding.ts'
 export { unwrapOwnerKey } from './owner-keys.ts'

@@ -137,8 +137,8 @@ export function createSealedFile(vault: FileVault, path: string, label: string, 
 export interface SealedFile {
   /** Bytes of plain text, checked against the seal. */
   readonly size: number
-  /** All of it, in constant memory. Fails with Problem seal-broken at the first changed chunk. */
-  stream(): Readable
+  /** The bytes from `start` up to, without, `end` (all of it by default), in constant memory. Fails with Problem seal-broken at the first changed chunk. */
+  stream(start?: number, end?: number): Readable
   /** The bytes from `start` up to, without, `end`. Throws a RangeError outside the file, Problem seal-broken. */
   range(start: number, end: number): Promise<Buffer>
   close(): Promise<void>
@@ -155,13 +155,13 @@ export async function openSealedFile(vault: FileVault, path: string, label: stri
     const { head, key } = await readHead(vault, file, label, owner)
     const source = { size: (await file.stat()).size - head.length, read: (offset: number, length: number) => readAt(file, head.length + offset, length) }
     const reader = await ChunkReader.open(source, key, contextOf(vault, label, head))
-    return { size: reader.size, stream: () => Readable.from(pieces(reader), { objectMode: false }), range: (start, end) => reader.range(start, end), close: () => file.close() }
+    return { size: reader.size, stream: (start = 0, end = reader.size) => Readable.from(pieces(reader, start, end), { objectMode: false }), range: (start, end) => reader.range(start, end), close: () => file.close() }
   } catch (error) {
     await file.close()
     throw asProblem(error)
   }
 }
 
-async function* pieces(reader: ChunkReader): AsyncGenerator<Buffer> {
-  for (let at = 0; at < reader.size; at += READ_BYTES) yield await reader.range(at, Math.min(reader.size, at + READ_BYTES))
+async function* pieces(reader: ChunkReader, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; at += READ_BYTES) yield await reader.range(at, Math.min(end, at + READ_BYTES))
 }

@@ -33,6 +33,8 @@ export interface Vault {
   /** The key of an owner, from memory or the key store (synchronous, microseconds). Throws Problem key-unavailable when there is none: no key never means "make one". */
   ownerKey(ownerId: string): OwnerKey
   hasOwnerKey(ownerId: string): boolean
+  /** True where a tombstone says that the key was destroyed; a key that is only away has none. Throws Problem key-unavailable. */
+  isDestroyed(ownerId: string): boolean
   /**
    * Destroys the key and writes a tombstone; it cannot be created again. Resolves once no file of the key store holds it any more.
    * Throws Problem key-unavailable when that could not be done yet (a long reader, a full disk): ask again.
