@@ -1,5 +1,5 @@
 import { Problem } from '../../kernel/base/index.ts'
-import type { Desk } from '../../kernel/work/types.ts'
+import type { Desk, Work } from '../../kernel/work/types.ts'
 import { grantsOf, keyOf, type Context } from './context.ts'
 import { personById } from './people.store.ts'
 import type { LoadedPerson } from './person.rows.ts'
@@ -54,7 +54,15 @@ function scopesFor(c: Context, desk: Desk, holder: LoadedPerson, asked: readonly
   return [...asked]
 }
 
-export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promise<{ token: ApiToken; text: string }> {
+/** A token whose words are checked; `write` makes it inside the caller's transaction. */
+export interface CheckedToken {
+  scopes: readonly string[]
+  expiresAt: Date
+  write(work: Work): Promise<{ token: ApiToken; text: string }>
+}
+
+/** Everything that is asked before a token is made. Throws Problem invalid, permission-missing, token-for-another. */
+export async function checkToken(desk: Desk, c: Context, asked: NewToken): Promise<CheckedToken> {
   const holder = await personById(desk.sql, c, asked.userId)
   if (!holder || holder.disabledAt !== null) throw invalid('userId', 'not-found')
   checkHolder(c, desk, holder)
@@ -63,11 +71,17 @@ export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promis
   const maker = viaToken === null ? null : await tokenById(desk.sql, c, viaToken)
   if (viaToken !== null && !maker) throw new Problem('signed-out')
   const expiresAt = expiryOf(asked.expiresAt, c.now(), maker?.expiresAt ?? null)
-  return desk.write(async (work) => {
+  const write = async (work: Work): Promise<{ token: ApiToken; text: string }> => {
     const made = await createToken(work.sql, c, holder, { name: asked.name, scopes, createdBy: work.actor.personId, viaToken, at: c.now(), expiresAt })
     work.record({ action: 'token.created', object: { kind: 'token', id: made.token.id }, subjects: [keyOf(c.vault, holder)], detail: { scopes, expiresAt: expiresAt.toISOString() } })
     return made
-  })
+  }
+  return { scopes, expiresAt, write }
+}
+
+export async function makeToken(desk: Desk, c: Context, asked: NewToken): Promise<{ token: ApiToken; text: string }> {
+  const checked = await checkToken(desk, c, asked)
+  return desk.write((work) => checked.write(work))
 }
 
 export function tokenView(c: Context, t: SealedToken): object {
@@ -90,10 +104,15 @@ export async function endToken(desk: Desk, c: Context, id: string): Promise<void
     const token = await tokenById(work.sql, c, id)
     const mayManage = work.actor.grants.permissions.has('tokens:manage')
     if (!token || (token.personId !== work.actor.personId && !mayManage)) throw new Problem('not-found')
-    const revoked = await revokeToken(work.sql, c, id, c.now())
-    for (const t of revoked) work.record({ action: 'token.revoked', object: { kind: 'token', id: t.id }, subjects: [c.vault.ownerKey(t.personId)] })
-    // Revoked before: said again, so that a repeated request has the same end. Nobody's rights move by it.
-    if (revoked.length === 0) work.record({ action: 'token.revoked', object: { kind: 'token', id }, subjects: [c.vault.ownerKey(token.personId)] })
-    else await work.bumpAuthority()
+    await endInside(work, c, token)
   })
+}
+
+/** Revokes a token and those made with it inside the caller's transaction. */
+export async function endInside(work: Work, c: Context, token: SealedToken): Promise<void> {
+  const revoked = await revokeToken(work.sql, c, token.id, c.now())
+  for (const t of revoked) work.record({ action: 'token.revoked', object: { kind: 'token', id: t.id }, subjects: [c.vault.ownerKey(t.personId)] })
+  // Revoked before: said again, so that a repeated request has the same end. Nobody's rights move by it.
+  if (revoked.length === 0) work.record({ action: 'token.revoked', object: { kind: 'token', id: token.id }, subjects: [c.vault.ownerKey(token.personId)] })
+  else await work.bumpAuthority()
 }
