@@ -215,7 +215,7 @@ class OpenedLedger implements Ledger {
     return exportBundle({ db: this.#o.db, out, head: await this.#head(true), vkey: this.#vkey, range })
   }
 
-  async timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; limit: number }) {
+  async timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; looks?: boolean; limit: number }) {
     return readTimeline(this.#o.db, this.#reader, { object, ...options })
   }
 

@@ -55,6 +55,8 @@ export interface TimelineQuery {
   object: { kind: string; id: string }
   before?: number
   beforeId?: string
+  /** false: without the events that say who looked. */
+  looks?: boolean
   limit: number
 }
 
@@ -76,14 +78,17 @@ function genuine<R extends StoredEvent>(rows: readonly R[], reader: EventReader)
 
 type TimelineRow = StoredEvent & { n: number | null }
 
-function timelinePage(sql: Sql, { object, before, beforeId, limit }: TimelineQuery): Promise<TimelineRow[]> {
-  return sql.query<TimelineRow>(
-    `SELECT ${CHECKED_COLUMNS}, l.n FROM public.ledger_event e LEFT JOIN public.ledger_leaf l ON l.event_id = e.id
-     WHERE e.object_id = $1::uuid AND e.object_kind = $2::text AND ($3::uuid IS NULL OR e.id < $3::uuid)
-       AND ($4::bigint IS NULL OR e.id < (SELECT b.event_id FROM public.ledger_leaf b WHERE b.n = $4::bigint))
-     ORDER BY e.id DESC LIMIT $5`,
-    [object.id, object.kind, beforeId ?? null, before ?? null, limit],
-  )
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/** Both bounds of the id stand as plain comparisons, so that a page deep in a long history begins in the index where it begins, and passes over nothing. */
+export const TIMELINE_PAGE = `SELECT ${CHECKED_COLUMNS}, l.n FROM public.ledger_event e LEFT JOIN public.ledger_leaf l ON l.event_id = e.id
+     WHERE e.object_id = $1::uuid AND e.object_kind = $2::text AND e.id < $3::uuid
+       AND e.id < coalesce((SELECT b.event_id FROM public.ledger_leaf b WHERE b.n = $4::bigint), $5::uuid) AND ($6::boolean OR e.purpose IS NULL)
+     ORDER BY e.id DESC LIMIT $7`
+
+function timelinePage(sql: Sql, { object, before, beforeId, looks = true, limit }: TimelineQuery): Promise<TimelineRow[]> {
+  // A leaf that is not there has nothing before it.
+  return sql.query<TimelineRow>(TIMELINE_PAGE, [object.id, object.kind, beforeId ?? LAST_ID, before ?? null, before === undefined ? LAST_ID : null, looks, limit])
 }
 
 /** Pages of events that are not ours, looked past for one page of those that are: planted ones must not stand before a history and hide it. */

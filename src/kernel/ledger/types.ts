@@ -48,9 +48,9 @@ export interface Ledger {
   tail(from: number, limit: number, options?: { detail?: boolean }): Promise<TailEntry[]>
   /**
    * The decrypted detail of events of one object, newest first (timelines). Events whose key is destroyed come without detail.
-   * To go on, pass the last entry's id as `beforeId` (or its leaf as `before`, when it has one).
+   * To go on, pass the last entry's id as `beforeId` (or its leaf as `before`, when it has one). `looks: false` leaves out events with a purpose: who looked.
    */
-  timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; limit: number }): Promise<TimelineEntry[]>
+  timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; looks?: boolean; limit: number }): Promise<TimelineEntry[]>
   /** All events of these actions about these objects, oldest first: what must still be true of them. Like everywhere, only events that are ours. */
   happened(objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]>
   close(): Promise<void>

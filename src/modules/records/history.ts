@@ -1,52 +1,10 @@
-import { Problem, type Json } from '../../kernel/base/index.ts'
+import { Problem } from '../../kernel/base/index.ts'
 import type { Entity } from '../../kernel/entity/index.ts'
-import type { TimelineEntry } from '../../kernel/ledger/types.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { Desk, Reading } from '../../kernel/work/types.ts'
-import { ALL, checkReveal, mayOn, revealValues, rightsOf, rowCondition, type Rights } from '../access/index.ts'
+import { ALL, checkReveal, mayOn, revealValues, rightsOf, rowCondition } from '../access/index.ts'
 import { openOne } from './open.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
-
-export interface TimelineItem {
-  id: string
-  at: string
-  actorId: string | null
-  action: string
-  changes?: Record<string, { from: Json; to: Json } | 'changed'>
-}
-
-interface Kept {
-  changes?: Record<string, { from: Json; to: Json }>
-}
-
-/** History passes the same gate as the record: a hidden field's change is left out, a masked one says only that it changed. */
-function visibleChanges(rights: Rights, detail: Json | null): TimelineItem['changes'] | undefined {
-  const changes = (detail as Kept | null)?.changes // written by changeRecord, opened with the subject's key
-  if (!changes) return undefined
-  const out: NonNullable<TimelineItem['changes']> = {}
-  for (const [name, change] of Object.entries(changes)) {
-    const seen = rights.fields.get(name)
-    if (seen) out[name] = seen.right === 'masked' ? 'changed' : change
-  }
-  return out
-}
-
-const LIMIT = 50
-
-export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Slice, id: string, cursor: string | undefined): Promise<{ items: TimelineItem[]; nextCursor: string | null }> {
-  const { entity } = slice
-  const { key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
-  const entries = await reading.ledger.timeline({ kind: entity.name, id }, { limit: LIMIT, ...(cursor === undefined ? {} : { beforeId: cursor }) })
-  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
-  const rights = rightsOf(entity, reading.actor, deps.customFields(entity.name))
-  const last = entries.at(-1)
-  return { items: entries.map((e) => itemOf(rights, e)), nextCursor: entries.length === LIMIT && last ? last.id : null }
-}
-
-function itemOf(rights: Rights, e: TimelineEntry): TimelineItem {
-  const changes = visibleChanges(rights, e.detail)
-  return { id: e.id, at: e.at, actorId: e.actorId, action: e.action, ...(changes ? { changes } : {}) }
-}
 
 export interface Relation {
   entity: string

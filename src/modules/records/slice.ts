@@ -26,6 +26,8 @@ export interface SliceWords {
    * result it changes nothing. Leaves id, version, times and owner alone. Throws Problem when what is asked for does not fit.
    */
   derive?(before: AnyRecord | null, next: AnyRecord, at: Deriving): Promise<AnyRecord> | AnyRecord
+  /** For what hangs on records: it stands in their timelines, at the time this plain field says (null: when it was made), and shows these fields. */
+  timeline?: { at: string | null; shows: readonly string[] } | null
 }
 
 /** A noun as the records room works with it. */
@@ -41,6 +43,7 @@ export function sliceOf(words: SliceWords): Slice {
     normalise: (input) => input,
     exactForms: (_field, value) => [value],
     derive: (_before, next) => next,
+    timeline: null,
     ...words,
     store: recordStore(words.entity),
     cache: new RecordCache(CACHED_RECORDS),

@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { Problem, type Json } from '../../kernel/base/index.ts'
+import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
+import type { TimelineEntry } from '../../kernel/ledger/types.ts'
+import type { Reading } from '../../kernel/work/types.ts'
+import { mayOn, rightsOf, rowCondition, viewRecord, type Rights } from '../access/index.ts'
+import { openOne, openRows } from './open.ts'
+import type { RecordsDeps, Slice } from './slice.ts'
+import { momentsOf, type Moment } from './timeline.store.ts'
+
+export interface TimelineItem {
+  id: string
+  at: string
+  actorId: string | null
+  action: string
+  changes?: Record<string, { from: Json; to: Json } | 'changed'>
+  /** Of an event that says who looked: what for. */
+  purpose?: string
+  /** Of a row that hangs on the record, under its noun (`activity`): what of it the actor sees. */
+  [noun: string]: unknown
+}
+
+interface Kept {
+  changes?: Record<string, { from: Json; to: Json }>
+}
+
+/** History passes the same gate as the record: a hidden field's change is left out, a masked one says only that it changed. */
+function visibleChanges(rights: Rights, detail: Json | null): TimelineItem['changes'] | undefined {
+  const changes = (detail as Kept | null)?.changes // written by changeRecord, opened with the subject's key
+  if (!changes) return undefined
+  const out: NonNullable<TimelineItem['changes']> = {}
+  for (const [name, change] of Object.entries(changes)) {
+    const seen = rights.fields.get(name)
+    if (seen) out[name] = seen.right === 'masked' ? 'changed' : change
+  }
+  return out
+}
+
+/** How far each source has been read: the ledger by event, each hanging noun by time and id. Ids and times only, so it may stand in a URL. */
+interface Position {
+  event?: string | undefined
+  rows: Record<string, [at: string, id: string]>
+}
+
+const instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+const position = z.strictObject({ event: z.uuid().optional(), rows: z.record(z.string().max(40), z.tuple([instant, z.uuid()])) })
+
+const writeCursor = (p: Position): string => Buffer.from(JSON.stringify(p)).toString('base64url')
+
+function readCursor(cursor: string | undefined): Position {
+  if (cursor === undefined) return { rows: {} }
+  try {
+    return position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+  } catch {
+    throw new Problem('invalid', { errors: [{ path: 'cursor', code: 'cursor-invalid' }] })
+  }
+}
+
+const LIMIT = 50
+
+/** One step of one source: where it stands in time, what moves past it, and how it is shown once it is chosen. */
+interface Step {
+  at: string
+  pass(p: Position): void
+  event?: TimelineEntry
+  row?: { slice: Slice; moment: Moment }
+}
+
+/** Who looked at a record is told to its owner and to whoever may give it to another owner: those who answer for it. */
+const toldWhoLooked = (entity: Entity, record: AnyRecord, reading: Reading): boolean => record.ownerId === reading.actor.personId || mayOn(entity, 'assign', record, reading.actor)
+
+async function eventSteps(reading: Reading, entity: Entity, record: AnyRecord, from: Position): Promise<Step[]> {
+  const looks = toldWhoLooked(entity, record, reading)
+  const entries = await reading.ledger.timeline({ kind: entity.name, id: record.id }, { limit: LIMIT + 1, looks, ...(from.event === undefined ? {} : { beforeId: from.event }) })
+  // In the order of their ids, whatever a clock that jumped says: were two exchanged, the cursor would pass over one.
+  let latest = '~'
+  return entries.map((event) => {
+    const at = microseconds(event.at)
+    latest = at < latest ? at : latest
+    return { at: latest, event, pass: (p) => (p.event = event.id) }
+  })
+}
+
+const microseconds = (iso: string): string => (iso.length === 24 ? iso.replace('Z', '000Z') : iso)
+
+/** Nouns whose rows stand in the timeline of this record, as far as the actor has any right to them. */
+function hangingOn(deps: RecordsDeps, entity: Entity): Slice[] {
+  return [...deps.slices.values()].filter((s) => s.timeline !== null && s.entity.about === 'record' && s.entity.fields['recordKind']?.values?.includes(entity.name))
+}
+
+async function rowSteps(reading: Reading, deps: RecordsDeps, slice: Slice, record: { kind: string; id: string }, from: Position): Promise<Step[]> {
+  const { entity } = slice
+  // A time the actor does not see must not be told by the order either.
+  const time = slice.timeline?.at ?? null
+  const seen = time !== null && ['read', 'edit'].includes(rightsOf(entity, reading.actor, deps.customFields(entity.name)).fields.get(time)?.right ?? 'hidden')
+  const before = from.rows[entity.name]
+  const moments = await momentsOf(reading.sql, entity, { record, scope: rowCondition(reading.actor, entity, 'read'), time: seen ? time : null, limit: LIMIT + 1, ...(before ? { before } : {}) })
+  return moments.map((moment) => ({ at: moment.at, row: { slice, moment }, pass: (p) => (p.rows[entity.name] = [moment.at, moment.id]) }))
+}
+
+function eventItem(rights: Rights, e: TimelineEntry): TimelineItem {
+  const changes = visibleChanges(rights, e.detail)
+  return { id: e.id, at: e.at, actorId: e.actorId, action: e.action, ...(changes ? { changes } : {}), ...(e.purpose === null ? {} : { purpose: e.purpose }) }
+}
+
+/** What the gate shows of a hanging row, of the fields that its noun puts into timelines. */
+function rowItem(reading: Reading, deps: RecordsDeps, slice: Slice, moment: Moment, record: AnyRecord): TimelineItem {
+  const view = viewRecord(slice.entity, record, reading.actor, deps.customFields(slice.entity.name))
+  const shown = (slice.timeline?.shows ?? []).filter((f) => view[f] !== undefined).map((f) => [f, view[f]])
+  return { id: record.id, at: new Date(moment.at).toISOString(), actorId: record.ownerId, action: `${slice.entity.name}.created`, [slice.entity.name]: { id: record.id, ...Object.fromEntries(shown) } }
+}
+
+/** The chosen rows, opened, each once. One that does not open is left out and recorded, like in a list. */
+async function openSteps(reading: Reading, steps: readonly Step[]): Promise<Map<string, AnyRecord>> {
+  const opened = new Map<string, AnyRecord>()
+  const rows = steps.flatMap((s) => s.row ?? [])
+  for (const slice of new Set(rows.map((r) => r.slice))) {
+    const { records } = await openRows(reading, slice, rows.filter((r) => r.slice === slice).map((r) => r.moment))
+    for (const r of records) opened.set(r.id, r)
+  }
+  return opened
+}
+
+/** One timeline per record, newest first: what happened to it (the ledger) and what hangs on it, each inside the actor's rights. */
+export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Slice, id: string, cursor: string | undefined): Promise<{ items: TimelineItem[]; nextCursor: string | null }> {
+  const { entity } = slice
+  const from = readCursor(cursor)
+  const { record, key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
+  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
+  const sources = [eventSteps(reading, entity, record, from), ...hangingOn(deps, entity).map((s) => rowSteps(reading, deps, s, { kind: entity.name, id }, from))]
+  // A stable sort keeps each source in its own order, so that none is passed over where two stand at the same moment.
+  const steps = (await Promise.all(sources)).flat().toSorted((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
+  const page = steps.slice(0, LIMIT)
+  const next: Position = { event: from.event, rows: { ...from.rows } }
+  for (const step of page) step.pass(next)
+  const opened = await openSteps(reading, page)
+  const rights = rightsOf(entity, reading.actor, deps.customFields(entity.name))
+  const items = page.flatMap((s): TimelineItem[] => {
+    if (s.event) return [eventItem(rights, s.event)]
+    const row = s.row && opened.get(s.row.moment.id)
+    return s.row && row ? [rowItem(reading, deps, s.row.slice, s.row.moment, row)] : []
+  })
+  return { items, nextCursor: steps.length > LIMIT ? writeCursor(next) : null }
+}
