@@ -32,6 +32,7 @@ import { createAuthenticator, explain, identityModule, peopleSource, placeOf, pu
 import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
+import { Organisation, organisationModule } from './modules/organisation/index.ts'
 import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
 import { reportsModule } from './modules/reports/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
@@ -71,6 +72,7 @@ interface Parts {
   records: RecordsDeps
   slices: ReturnType<typeof slicesOf>
   customFields: CustomFields
+  organisation: Organisation
   runs: Runs
   authenticator: Authenticator
   migrations: readonly Migration[]
@@ -96,6 +98,7 @@ function modulesOf(p: Parts): Module[] {
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity),
     reportsModule(p.records),
+    organisationModule(p.organisation),
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
@@ -146,7 +149,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = slicesOf(() => 'US')
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -174,8 +177,10 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   await late.handles.refresh()
   const home = new HomeCountry(identity)
   await home.refresh()
+  const organisation = new Organisation({ sql: db, vault, ledger })
+  await organisation.load()
   const setUp = new SetUpPage(identity, vault, async () => {
-    await Promise.all([home.refresh(), late.handles?.refresh()])
+    await Promise.all([home.refresh(), organisation.load(), late.handles?.refresh()])
   })
   const customFields = new CustomFields()
   await customFields.load(db, vault, ledger)
@@ -190,7 +195,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, organisation, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }

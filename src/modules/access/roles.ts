@@ -88,7 +88,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     name: 'administrator',
     title: { en: 'Administrator', zh: '管理员' },
     entities: nouns(setUp, ORGANISATION),
-    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
+    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'organisation:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
   },
 ]
 

@@ -2,7 +2,7 @@ import type { CountryCode } from 'libphonenumber-js/max'
 import { AuthorityMoved, type Actor } from '../../kernel/work/index.ts'
 import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
 import { agreesWithHistory } from './history.ts'
-import { loadOrganisation } from './organisation.store.ts'
+import { loadOrganisation } from '../organisation/index.ts'
 import { personById } from './people.store.ts'
 import { tokenById } from './tokens.store.ts'
 
