@@ -79,6 +79,7 @@ class DuckLens implements Lens {
 
   async search(query: LensQuery): Promise<LensAnswer> {
     const table = this.#table(query.entity)
+    await this.#writer.settled()
     // Taken before the rows are read: a filling that ends in between must not make a partial answer look whole.
     const complete = table.complete && !table.damaged
     const page = await search(this.#readers, table.layout, query, table.versions.live, this.#layouts)
@@ -87,6 +88,7 @@ class DuckLens implements Lens {
 
   async aggregate(query: LensGroupQuery): Promise<LensGroup[]> {
     const table = this.#table(query.entity)
+    await this.#writer.settled()
     // Links in the scope lead into other tables, and a row missing there is a row missing here.
     if (![...this.#tables.values()].every((t) => t.complete && !t.damaged)) throw new Problem('lens-warming')
     return aggregate(this.#readers, table.layout, query, this.#layouts)

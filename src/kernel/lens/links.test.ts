@@ -80,4 +80,11 @@ describe('what a link shows', () => {
     // A cursor carries the values it is ordered by: none of what may not be seen.
     expect(JSON.stringify(second.keys)).not.toContain('beijing')
   })
+
+  it('heeds what was written to the linked row a moment ago', async () => {
+    await lens.apply('firm', [lensRow(firms, { id: ids.b, version: 2, fields: { ownerId: me, name: '北京软件' } })])
+    expect(await find({ ...text('beijing'), links: { firmId: mine } })).toEqual(['y'])
+    await lens.apply('firm', [lensRow(firms, { id: ids.b, version: 3, fields: { ownerId: her, name: '北京软件' } })])
+    expect(await find({ ...text('beijing'), links: { firmId: mine } })).toEqual([])
+  })
 })

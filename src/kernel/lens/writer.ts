@@ -7,6 +7,10 @@ import type { LensLog, LensRemoval, LensRow } from './types.ts'
 const BATCH_ROWS = 2_000
 /** Batches of live writes after which filling gets one, so that it ends even on a node that is written to without a pause. */
 const LIVE_BATCHES = 4
+/** A row written by itself costs DuckDB twenty times what it costs in company, so live rows wait this long for others, or until somebody asks. */
+const COMPANY_MS = 100
+/** Live rows that may wait. Whoever brings more waits for them to be written, so that what a question has to wait for stays small. */
+const MOST_WAITING = 512
 
 /** Something asked of the writer. `fill` yields to live writes and never replaces what is there. */
 interface Job {
@@ -14,19 +18,28 @@ interface Job {
   readonly rows: readonly LensRow[]
   readonly removed: readonly LensRemoval[]
   readonly fill: boolean
+  /** Counts up. */
+  readonly at: number
   readonly resolve: () => void
   readonly reject: (error: Problem) => void
 }
 
 /**
- * The only writer. Parallel writers on the same rows conflict, and one that takes whatever has gathered while it wrote the last batch is
- * as fast as DuckDB is: with nothing to do it starts at once, under load its batches grow.
+ * The only writer. Parallel writers on the same rows conflict. A live row is taken in at once and written when the next question is
+ * asked (`settled`), or a moment later together with those that came after it; then the writer takes whatever has gathered.
  */
 export class Writer {
   readonly #log: LensLog
   readonly #applies: Job[] = []
   readonly #fills: Job[] = []
+  /** When the newest live rows of each table are written. */
+  readonly #newest = new Map<Table, Promise<void>>()
   #running: Promise<void> | null = null
+  #company: NodeJS.Timeout | undefined
+  #count = 0
+  /** Live jobs up to this one are to be written now. */
+  #due = 0
+  #waitingRows = 0
   #liveBatches = 0
   #closed = false
 
@@ -34,13 +47,32 @@ export class Writer {
     this.#log = log
   }
 
-  apply(table: Table, rows: readonly LensRow[], removed: readonly LensRemoval[]): Promise<void> {
-    return this.#add(this.#applies, { table, rows, removed, fill: false })
+  /** Resolves when whoever calls `settled` from now on finds the rows, and no more what is removed. A loss is told by the table's `damaged`. */
+  async apply(table: Table, rows: readonly LensRow[], removed: readonly LensRemoval[]): Promise<void> {
+    if (this.#closed) throw new Problem('shutting-down')
+    const written = this.#add(this.#applies, { table, rows, removed, fill: false })
+    this.#newest.set(table, written)
+    this.#waitingRows += rows.length + removed.length
+    const over = (): void => void (this.#newest.get(table) === written && this.#newest.delete(table))
+    written.then(over, over)
+    // What is taken away (erased, it may be) is gone when this resolves.
+    if (removed.length > 0 || this.#waitingRows > MOST_WAITING) this.#writeNow()
+    else return void (this.#company ??= setTimeout(() => this.#writeNow(), COMPANY_MS))
+    await written
+  }
+
+  /** Resolves when all that was applied before the call is written, or known to be lost. */
+  async settled(): Promise<void> {
+    if (this.#newest.size === 0) return
+    this.#writeNow()
+    await Promise.allSettled(this.#newest.values())
   }
 
   async fill(table: Table, rows: readonly LensRow[]): Promise<void> {
     for (let at = 0; at < rows.length; at += BATCH_ROWS) {
-      await this.#add(this.#fills, { table, rows: rows.slice(at, at + BATCH_ROWS), removed: [], fill: true })
+      const filled = this.#add(this.#fills, { table, rows: rows.slice(at, at + BATCH_ROWS), removed: [], fill: true })
+      this.#start()
+      await filled
     }
   }
 
@@ -48,15 +80,24 @@ export class Writer {
   async close(): Promise<void> {
     this.#closed = true
     for (const job of this.#fills.splice(0)) job.reject(new Problem('shutting-down'))
+    this.#writeNow()
     await this.#running
   }
 
-  #add(queue: Job[], job: Omit<Job, 'resolve' | 'reject'>): Promise<void> {
+  #add(queue: Job[], job: Omit<Job, 'at' | 'resolve' | 'reject'>): Promise<void> {
     if (this.#closed) return Promise.reject(new Problem('shutting-down'))
-    return new Promise((resolve, reject) => {
-      queue.push({ ...job, resolve, reject })
-      this.#running ??= this.#work()
-    })
+    return new Promise((resolve, reject) => queue.push({ ...job, at: ++this.#count, resolve, reject }))
+  }
+
+  #writeNow(): void {
+    clearTimeout(this.#company)
+    this.#company = undefined
+    this.#due = this.#count
+    this.#start()
+  }
+
+  #start(): void {
+    this.#running ??= this.#work()
   }
 
   async #work(): Promise<void> {
@@ -67,19 +108,24 @@ export class Writer {
     this.#running = null
   }
 
-  /** Jobs of one table, oldest first, up to a batch. */
+  /** Jobs of one table, oldest first, up to a batch; live ones that are not due yet only together with one that is. */
   #next(): Job[] {
-    const live = this.#applies.length > 0 && (this.#liveBatches < LIVE_BATCHES || this.#fills.length === 0)
+    const due = this.#applies[0] !== undefined && this.#applies[0].at <= this.#due
+    const live = due && (this.#liveBatches < LIVE_BATCHES || this.#fills.length === 0)
     this.#liveBatches = live ? this.#liveBatches + 1 : 0
     const queue = live ? this.#applies : this.#fills
+    const table = queue[0]?.table
     const batch: Job[] = []
+    const left: Job[] = []
     let size = 0
-    while (queue[0] && (batch.length === 0 || (queue[0].table === batch[0]?.table && size + sizeOf(queue[0]) <= BATCH_ROWS))) {
-      const job = queue.shift()
-      if (!job) break
-      batch.push(job)
-      size += sizeOf(job)
+    let full = false
+    for (const job of queue) {
+      full ||= job.table === table && batch.length > 0 && size + sizeOf(job) > BATCH_ROWS
+      if (full || job.table !== table) left.push(job)
+      else size += sizeOf(batch[batch.push(job) - 1] ?? job)
     }
+    queue.splice(0, queue.length, ...left)
+    if (live) this.#waitingRows -= size
     return batch
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { contacts, find, id, numbers, opened, query, row } from './lens.fixture.ts'
 import { MAX_VERSION, Versions } from './versions.ts'
 import type { Lens, LensRow } from './types.ts'
@@ -72,6 +72,24 @@ describe('a write', () => {
     expect(apart).toEqual(await wanted())
   })
 
+  test('that waits for company is found by the next question, with all that came before it', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => lens.apply('contact', [named(n % 8, `name ${n}`, 1 + n)]))
+    await Promise.all(names)
+    expect((await lens.search(query())).count).toBe(8)
+    await lens.apply('contact', [named(1, 'renamed', 100)])
+    expect([await found('renamed'), await found('name 33')]).toEqual([[1], []])
+  })
+
+  test('is written without a question, too', async () => {
+    await lens.apply('contact', [named(1, 'a')])
+    await vi.waitFor(() => expect(lens.status().rows).toBe(1), { timeout: 20_000 })
+  })
+
+  test('of more rows than may wait resolves when they are written', async () => {
+    await lens.apply('contact', Array.from({ length: 600 }, (_, n) => named(n, 'x')))
+    expect(lens.status().rows).toBe(600)
+  })
+
   test('of more rows than a batch is taken whole', async () => {
     await lens.apply('contact', Array.from({ length: 5000 }, (_, n) => named(n, 'x')), [id(1), id(4999)])
     expect(lens.status().rows).toBe(4998)
@@ -134,7 +152,8 @@ describe('filling', () => {
     const filling = lens.fill('contact', Array.from({ length: 6000 }, (_, n) => named(n, 'fill'))).then(() => (filled = true))
     let batches = 0
     const live = async (k: number): Promise<void> => {
-      for (; !filled && batches < 2000; batches++) await lens.apply('contact', [named(10_000 + 10 * batches + k, 'live')])
+      // A removal has each of them wait for its batch.
+      for (; !filled && batches < 2000; batches++) await lens.apply('contact', [named(10_000 + 10 * batches + k, 'live')], [id(9_000)])
     }
     await Promise.all([filling, live(1), live(2), live(3), live(4)])
     expect(batches).toBeLessThan(200)
