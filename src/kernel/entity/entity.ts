@@ -14,6 +14,8 @@ export interface EntityWords<F extends Fields> {
   about: 'person' | 'container' | 'record' | 'organisation'
   /** Plain fields beside the owner that make a row one's own: the person a task is given to. */
   alsoOwn?: readonly string[]
+  /** Fields that nobody sees, finds or writes while the plain link `while` is filled: contact details of what lies in a pool. Custom fields of persons go with them. */
+  conceal?: { while: string; fields: readonly string[] }
   /** How long a record is kept; `since` names a field or a base time. */
   keep: { years: number; since: string }
   fields: F
@@ -110,11 +112,18 @@ function hangingFaults<F extends Fields>({ about, fields }: EntityWords<F>): str
   return fit ? [] : ['hangs on a record and needs recordKind (oneOf) and recordId (id), both plain and fixed']
 }
 
+function concealFaults<F extends Fields>({ conceal, fields }: EntityWords<F>): string[] {
+  if (!conceal) return []
+  const link = fields[conceal.while]
+  const faults = link?.kind === 'ref' && isPlainClass(link) && link.optional && !link.edit ? [] : [`conceal.while names no plain link that only the program fills: ${conceal.while}`]
+  return [...faults, ...conceal.fields.filter((f) => !fields[f] || isPlainClass(fields[f])).map((f) => `conceal names no sealed field: ${f}`)]
+}
+
 /** Declares an entity once. Throws at import with everything that is wrong, so a slip never reaches a boot. */
 export function defineEntity<const F extends Fields>(name: string, words: EntityWords<F>): Entity<F> {
   const entries = Object.entries(words.fields)
   const faults = entries.flatMap(([n, f]) => faultsOf(n, f))
-  faults.push(...hangingFaults(words))
+  faults.push(...hangingFaults(words), ...concealFaults(words))
   if (words.about === 'organisation') faults.push(...entries.filter(([, f]) => f.class === 'personal' || f.class === 'sensitive').map(([n]) => `${n} is of a person, but the organisation's own words hold nobody`))
   for (const own of words.alsoOwn ?? []) if (words.fields[own]?.kind !== 'ref' || !isPlainClass(words.fields[own])) faults.push(`alsoOwn names no plain link: ${own}`)
   const since = words.keep.since

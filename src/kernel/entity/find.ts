@@ -1,3 +1,4 @@
+import { exposedPart } from './conceal.ts'
 import type { AnyRecord, Entity } from './entity.ts'
 import { snake } from './entity.ts'
 import type { EmailValue, Field, HandleValue, MoneyValue, PhoneValue } from './fields.ts'
@@ -87,12 +88,13 @@ export interface ExactKey {
   value: string
 }
 
-/** Every value of a record that goes into the blind index. */
+/** Every value of a record that goes into the blind index; none that is concealed. */
 export function exactKeys(entity: Entity, record: AnyRecord): ExactKey[] {
   const seen = new Map<string, ExactKey>()
+  const exposed = exposedPart(entity, record)
   for (const [name, f] of Object.entries(entity.fields)) {
     if (!f.find.includes('exact')) continue
-    for (const value of textsOf(f, record[name])) {
+    for (const value of textsOf(f, exposed[name])) {
       const key = { index: `${entity.table}.${snake(name)}`, value: exactForm(f.kind, value) }
       if (key.value) seen.set(`${key.index} ${key.value}`, key)
     }

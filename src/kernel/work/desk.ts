@@ -2,7 +2,7 @@ import type { Db, Tx } from '../db/types.ts'
 import type { Ledger } from '../ledger/types.ts'
 import type { Lens, LensRow } from '../lens/types.ts'
 import { errorFields, type Log } from '../log/index.ts'
-import type { Vault } from '../vault/types.ts'
+import type { OwnerKey, Vault } from '../vault/types.ts'
 import type { AuthorityCounter, EpochWatch } from './epoch.ts'
 import type { Actor, Desk, NewEvent, Work } from './types.ts'
 
@@ -93,7 +93,7 @@ async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string
     if ((await epoch) !== actor.epoch) throw new AuthorityMoved()
     if (keep && work.answer) await keep(tx, work.answer)
     if (work.events.length === 0) throw new Error('a write without a ledger event')
-    const ids = await deps.ledger.recordMany(tx, work.events.map((e) => ({ ...e, actor: actor.key })))
+    const ids = await deps.ledger.recordMany(tx, work.events.map((e) => ({ ...e, actor: by(actor) })))
     return { result, work, ids }
   })
   deps.ledger.committed(done.ids)
@@ -110,6 +110,9 @@ async function applyToLens(deps: WorkDeps, changes: readonly LensChange[]): Prom
   }
 }
 
+/** The system itself is nobody: its events name no person. */
+const by = (actor: Actor): OwnerKey | null => (actor.via === 'system' ? null : actor.key)
+
 export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?: KeepAnswer): OpenDesk {
   const pending: Promise<unknown>[] = []
   let committed = false
@@ -125,7 +128,7 @@ export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?:
     lens: deps.lens,
     ledger: deps.ledger,
     record(event) {
-      const appended = deps.ledger.append({ ...event, actor: actor.key })
+      const appended = deps.ledger.append({ ...event, actor: by(actor) })
       appended.catch(() => undefined) // awaited in settled(); this only keeps Node from calling it unhandled meanwhile
       pending.push(appended)
     },

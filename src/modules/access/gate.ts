@@ -2,7 +2,7 @@ import { Problem } from '../../kernel/base/index.ts'
 import { textsOf, type AnyRecord, type CustomFieldWords, type CustomValues, type Entity } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
-import { BASE_FIELDS, maskOf, rightsOf, showsLastFour, type Rights, type SeenField } from './rights.ts'
+import { BASE_FIELDS, fieldsOn, maskOf, rightsOf, showsLastFour, type Rights, type SeenField } from './rights.ts'
 import type { Action } from './roles.ts'
 
 export { checkFields, checkSort, checkWhere, checkWhereCounting, type CheckedWhere, type SortTerm } from './where.ts'
@@ -51,7 +51,7 @@ export function viewRecord(entity: Entity, record: AnyRecord, actor: Grantee, cu
   // A row that left the actor's scope by their own write (assigned away, or made with a token that may only create).
   if (!rights.may('read', record)) return out
   const customOut: CustomValues = {}
-  for (const f of rights.fields.values()) {
+  for (const f of fieldsOn(rights, record).values()) {
     const shown = f.right === 'masked' ? null : (valueOf(record, f) ?? null)
     if (f.right === 'masked') out.masks[f.name] = masksOf(record, f)
     if (!f.custom) out[f.name] = shown
@@ -63,7 +63,7 @@ export function viewRecord(entity: Entity, record: AnyRecord, actor: Grantee, cu
 }
 
 function canOf(rights: Rights, record: AnyRecord): RecordView['can'] {
-  const fields = [...rights.fields.values()]
+  const fields = [...fieldsOn(rights, record).values()]
   const edits = rights.may('edit', record)
   const edit = edits ? fields.filter((f) => mayWrite(rights, f, record)).map((f) => f.name) : []
   if (rights.may('assign', record)) edit.push('ownerId')
@@ -112,8 +112,9 @@ export function checkEdit(entity: Entity, patch: Readonly<Record<string, unknown
   const fields = named(patch).filter(([name]) => name !== 'ownerId')
   if (record && fields.length > 0 && !rights.may('edit', record)) throw new Problem('permission-missing')
   checkOwner(rights, patch['ownerId'], record, actor)
+  const seen = record ? fieldsOn(rights, record) : rights.fields
   for (const [name, value] of fields) {
-    const f = rights.fields.get(name)
+    const f = seen.get(name)
     if (!f) throw new Problem('field-unknown', { errors: [{ path: name.startsWith('custom.') ? 'custom' : safe(name), code: 'field-unknown' }] })
     if (!mayWrite(rights, f, record)) throw new Problem('permission-missing', { errors: [{ path: f.name, code: f.right === 'masked' ? 'masked' : 'read-only' }] })
     if ((f.field?.mask || f.right === 'masked') && holdsBullets(value)) throw new Problem('invalid', { errors: [{ path: f.name, code: 'masked-value' }] })
@@ -127,7 +128,7 @@ export function checkEdit(entity: Entity, patch: Readonly<Record<string, unknown
 export function unwritable(entity: Entity, patch: Readonly<Record<string, unknown>>, record: AnyRecord, actor: Grantee, custom?: Custom): string[] {
   const rights = rightsOf(entity, actor, custom)
   return named(patch).flatMap(([name]) => {
-    const f = rights.fields.get(name)
+    const f = fieldsOn(rights, record).get(name)
     return f && mayWrite(rights, f, record) ? [] : [name]
   })
 }
@@ -140,12 +141,12 @@ export function touchesMasked(entity: Entity, values: Readonly<Record<string, un
 
 const safe = (name: string): string => (/^[a-zA-Z][a-zA-Z0-9]{0,39}$/.test(name) ? name : '?')
 
-/** The fields of `asked` the actor may see unmasked after a reveal. Throws field-unknown, or permission-missing without the right to reveal. */
-export function checkReveal(entity: Entity, asked: readonly string[], actor: Grantee, custom?: Custom): SeenField[] {
+/** The fields of `asked` the actor may see of the record unmasked after a reveal. Throws field-unknown, or permission-missing without the right to reveal. */
+export function checkReveal(entity: Entity, asked: readonly string[], actor: Grantee, custom?: Custom, record?: AnyRecord): SeenField[] {
   const rights = rightsOf(entity, actor, custom)
   if (!rights.reveals) throw new Problem('permission-missing')
   return asked.map((name, i) => {
-    const f = rights.fields.get(name)
+    const f = (record ? fieldsOn(rights, record) : rights.fields).get(name)
     if (!f || f.base) throw new Problem('field-unknown', { errors: [{ path: `fields.${i}`, code: 'field-unknown' }] })
     return f
   })

@@ -34,7 +34,9 @@ export function hangingCondition(entity: Entity, place: Place, kinds: ReadonlyMa
   const given = (entity.alsoOwn ?? []).map((field): Condition => ({ field, op: 'eq', value: place.personId }))
   const hanging = (entity.fields['recordKind']?.values ?? []).flatMap((kind): Condition[] => {
     const target = kinds.get(kind)
-    const where = target ? seen(target) : NONE
+    const rows = target ? seen(target) : NONE
+    // What is concealed of a record in a pool is concealed of what hangs on it, too.
+    const where: Condition = target?.conceal && rows !== NONE ? { and: [rows, { field: target.conceal.while, op: 'isEmpty' }] } : rows
     return target && where !== NONE ? [{ and: [{ field: 'recordKind', op: 'eq', value: kind }, { linked: 'recordId', target, where }] }] : []
   })
   return { or: [...given, ...hanging] }
@@ -127,6 +129,13 @@ export interface GrantWords {
   roles: readonly string[]
   /** Scopes of a token: it never has more than these, nor more than its person. Null for a session. */
   only?: ReadonlySet<string> | null
+  /** Pools the person may claim from: they see what lies in them, without what is concealed there. */
+  pools?: readonly string[]
+}
+
+function withPools(entity: Entity, action: Action, scope: Condition, pools: readonly string[]): Condition {
+  if (!entity.conceal || action !== 'read' || pools.length === 0 || scope === NONE || scope === ALL) return scope
+  return { or: [scope, { field: entity.conceal.while, op: 'in', value: pools }] }
 }
 
 /**
@@ -142,7 +151,7 @@ export function compileGrants(registry: RoleRegistry, words: GrantWords): Grants
     if (!entity || !permissions.has(`${entity.plural}:${action}`)) return NONE
     const scope = widestScope(roles, name, action)
     if (entity.about === 'record' && action === 'read' && scope !== 'none') return hangingCondition(entity, words.place, registry.entities, (other) => scopeOf(`${other.name} read`))
-    return scopeCondition(scope, words.place, entity.alsoOwn)
+    return withPools(entity, action, scopeCondition(scope, words.place, entity.alsoOwn), words.pools ?? [])
   })
   const rightOf = memo((key): FieldRight => {
     const at = key.indexOf(' ')

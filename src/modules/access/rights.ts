@@ -1,5 +1,5 @@
 import type { AnyRecord, CustomFieldWords, Entity, Field } from '../../kernel/entity/index.ts'
-import { whole } from '../../kernel/entity/index.ts'
+import { concealsCustom, concealsField, isConcealed, whole } from '../../kernel/entity/index.ts'
 import type { Actor, FieldRight, Grants } from '../../kernel/work/types.ts'
 import { customRightName } from './grants.ts'
 import { toCheck } from './predicate.ts'
@@ -20,6 +20,8 @@ export interface SeenField {
 export interface Rights {
   readonly entity: Entity
   readonly fields: ReadonlyMap<string, SeenField>
+  /** Those that are left of a record whose contact details are concealed. */
+  readonly exposed: ReadonlyMap<string, SeenField>
   readonly reveals: boolean
   may(action: Action, record: AnyRecord): boolean
 }
@@ -38,9 +40,11 @@ function seenFields(entity: Entity, grants: Grants, custom: readonly CustomField
 
 function makeRights(entity: Entity, grants: Grants, custom: readonly CustomFieldWords[]): Rights {
   const checks = new Map<Action, (record: AnyRecord) => boolean>()
+  const fields = seenFields(entity, grants, custom)
   return {
     entity,
-    fields: seenFields(entity, grants, custom),
+    fields,
+    exposed: entity.conceal ? new Map([...fields].filter(([, f]) => !conceals(entity, f))) : fields,
     reveals: grants.permissions.has(`${entity.plural}:reveal`),
     may(action, record) {
       let check = checks.get(action)
@@ -66,6 +70,14 @@ export function rightsOf(entity: Entity, actor: Pick<Actor, 'grants'>, custom: r
   const rights = makeRights(entity, actor.grants, custom)
   perEntity.set(entity, { custom, rights })
   return rights
+}
+
+/** True for a field that nobody sees of a record in a pool. */
+export const conceals = (entity: Entity, f: SeenField): boolean => (f.custom ? concealsCustom(entity, f.custom) : concealsField(entity, f.name))
+
+/** The fields one actor sees of this record. */
+export function fieldsOn(rights: Rights, record: AnyRecord): ReadonlyMap<string, SeenField> {
+  return isConcealed(rights.entity, record) ? rights.exposed : rights.fields
 }
 
 /** The mask of a field; one that states none shows only that there is a value. */

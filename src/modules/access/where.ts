@@ -3,7 +3,7 @@ import { isInstant, type CustomFieldWords, type Entity } from '../../kernel/enti
 import type { Condition, LensOp } from '../../kernel/lens/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
 import { plainColumn, type Leaf } from './predicate.ts'
-import { rightsOf, type Rights, type SeenField } from './rights.ts'
+import { conceals, rightsOf, type Rights, type SeenField } from './rights.ts'
 
 const MOST_DEPTH = 8
 const MOST_LEAVES = 100
@@ -94,6 +94,8 @@ function mayShow(seen: SeenField, actor: Pick<Actor, 'grants'>): boolean {
 class WhereCheck {
   leaves = 0
   maskedMatches = 0
+  /** Some comparison asks for what is concealed in a pool. */
+  concealed = false
   readonly #rights: Rights
   readonly #actor: Pick<Actor, 'grants'>
 
@@ -122,6 +124,7 @@ class WhereCheck {
     if (++this.leaves > MOST_LEAVES) throw bad(path, 'too-many')
     const seen = typeof c['field'] === 'string' ? this.#rights.fields.get(c['field']) : undefined
     if (!seen) throw unknown(`${path}.field`)
+    this.concealed ||= conceals(this.#rights.entity, seen)
     const shape = shapeOf(this.#rights.entity, seen)
     const op = c['op'] as LensOp // looked up in the closed list of the shape below
     if (!shape) throw bad(`${path}.field`, 'not-searchable')
@@ -156,11 +159,17 @@ export interface CheckedWhere {
   maskedMatches: number
 }
 
+/** Whoever asks for what is concealed gets no record that conceals it, whatever else is asked: neither a match nor its absence tells anything. */
+function exposedOnly(entity: Entity, where: Condition): Condition {
+  const exposed: Condition = { field: entity.conceal!.while, op: 'isEmpty' }
+  return { and: 'and' in where ? [...where.and, exposed] : [where, exposed] }
+}
+
 /** Checks a condition a caller sent and says how much it asks of masked fields. Throws Problem field-unknown or invalid. */
 export function checkWhereCounting(entity: Entity, where: unknown, actor: Pick<Actor, 'grants'>, custom?: readonly CustomFieldWords[]): CheckedWhere {
   const check = new WhereCheck(rightsOf(entity, actor, custom), actor)
   const checked = check.node(where, 1, 'where')
-  return { where: checked, maskedMatches: check.maskedMatches }
+  return { where: check.concealed ? exposedOnly(entity, checked) : checked, maskedMatches: check.maskedMatches }
 }
 
 export function checkWhere(entity: Entity, where: unknown, actor: Pick<Actor, 'grants'>, custom?: readonly CustomFieldWords[]): Condition {

@@ -11,7 +11,7 @@ export interface Rule {
   scope: Scope
   /** The rule covers this record. */
   holds: boolean
-  because: 'owner' | 'department' | 'department-below' | 'everyone' | 'record' | 'not-in-scope' | 'denied'
+  because: 'owner' | 'department' | 'department-below' | 'everyone' | 'record' | 'pool' | 'not-in-scope' | 'denied'
 }
 
 export interface Explanation {
@@ -44,6 +44,8 @@ export function whyCan(registry: RoleRegistry, words: GrantWords, entity: Entity
       rules.push({ role: role.name, action, scope, holds, because: follows && holds ? 'record' : reason(scope, record, words, holds) })
     }
   }
+  const pool = entity.conceal ? record[entity.conceal.while] : null
+  if (typeof pool === 'string' && words.pools?.includes(pool)) rules.push({ role: '', action: 'read', scope: 'none', holds: true, because: 'pool' })
   const may = Object.fromEntries(ACTIONS.map((a) => [a, toCheck(entity, grants.scope(entity.name, a), links)(record)])) as Record<Action, boolean> // one entry per action
   const fields = Object.fromEntries(Object.keys(entity.fields).map((f) => [f, may.read ? grants.field(entity.name, f) : 'hidden']))
   return { rules, may, fields }

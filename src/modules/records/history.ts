@@ -73,9 +73,10 @@ export async function whyOf(reading: Reading, deps: RecordsDeps, slice: Slice, i
 /** Shows masked values, with a reason that is kept sealed beside the event. */
 export async function revealFields(desk: Desk, deps: RecordsDeps, slice: Slice, id: string, fields: readonly string[], reason: string): Promise<{ values: Record<string, unknown> }> {
   const { entity } = slice
-  const seen = checkReveal(entity, fields, desk.actor, deps.customFields(entity.name))
+  checkReveal(entity, fields, desk.actor, deps.customFields(entity.name))
   const { record, key } = await openOne(desk, slice, id, rowCondition(desk.actor, entity, 'read'))
   if (!mayOn(entity, 'read', record, desk.actor)) throw new Problem('not-found')
+  const seen = checkReveal(entity, fields, desk.actor, deps.customFields(entity.name), record)
   desk.record({ action: `${entity.name}.revealed`, object: { kind: entity.name, id }, subjects: [key], purpose: 'reveal', detail: { fields: seen.map((f) => f.name), reason } })
   return { values: revealValues(record, seen) }
 }

@@ -1,4 +1,4 @@
-import { findColumns, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type MoneyValue, type PhoneValue } from '../../kernel/entity/index.ts'
+import { concealsCustom, exposedPart, findColumns, isConcealed, textsOf, type AnyRecord, type CustomFieldWords, type Entity, type Field, type FindColumn, type MoneyValue, type PhoneValue } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import { normalise, pinyinOf, tail4, type LensRow, type LensTable, type Pinyin } from '../../kernel/lens/index.ts'
 import type { Vault } from '../../kernel/vault/index.ts'
@@ -73,8 +73,10 @@ function cell(column: FindColumn, record: AnyRecord, field: FieldTexts): Value {
 
 const NO_TEXTS = new FieldTexts([], false)
 
-/** The lens row of a record. Sensitive custom fields never reach the lens. */
-export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custom: readonly CustomFieldWords[]): LensRow {
+/** The lens row of a record. Sensitive custom fields never reach the lens, nor does anything while it is concealed: what is not there is found, sorted and counted by nobody. */
+export function toLensRow(entity: Entity, whole: AnyRecord, shown: Shown, custom: readonly CustomFieldWords[]): LensRow {
+  const record = exposedPart(entity, whole)
+  const hides = isConcealed(entity, record)
   const texts = new Map<string, FieldTexts>()
   const textsOnce = (field: string): FieldTexts => {
     let kept = texts.get(field)
@@ -85,7 +87,7 @@ export function toLensRow(entity: Entity, record: AnyRecord, shown: Shown, custo
   const values = columns(entity).map((c) => cell(c, record, c.use === 'plain' ? NO_TEXTS : textsOnce(c.field)))
   const extra = custom.flatMap((w) => {
     const value = record.custom[w.key]
-    if (w.class === 'sensitive' || w.find.length === 0 || value === undefined || value === null) return []
+    if (w.class === 'sensitive' || w.find.length === 0 || (hides && concealsCustom(entity, w)) || value === undefined || value === null) return []
     return [{ field: `custom.${w.key}`, value: typeof value === 'string' ? normalise(value) : typeof value === 'boolean' ? Number(value) : value }]
   })
   return { id: record.id, version: record.version, values, ...(extra.length > 0 ? { custom: extra } : {}) }

@@ -3,7 +3,7 @@ import { Problem, type Json } from '../../kernel/base/index.ts'
 import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import type { TimelineEntry } from '../../kernel/ledger/types.ts'
 import type { Reading } from '../../kernel/work/types.ts'
-import { mayOn, rightsOf, rowCondition, viewRecord, type Rights } from '../access/index.ts'
+import { fieldsOn, mayOn, rightsOf, rowCondition, viewRecord, type Rights } from '../access/index.ts'
 import { openOne, openRows } from './open.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { momentsOf, type Moment } from './timeline.store.ts'
@@ -25,12 +25,12 @@ interface Kept {
 }
 
 /** History passes the same gate as the record: a hidden field's change is left out, a masked one says only that it changed. */
-function visibleChanges(rights: Rights, detail: Json | null): TimelineItem['changes'] | undefined {
+function visibleChanges(fields: Rights['fields'], detail: Json | null): TimelineItem['changes'] | undefined {
   const changes = (detail as Kept | null)?.changes // written by changeRecord, opened with the subject's key
   if (!changes) return undefined
   const out: NonNullable<TimelineItem['changes']> = {}
   for (const [name, change] of Object.entries(changes)) {
-    const seen = rights.fields.get(name)
+    const seen = fields.get(name)
     if (seen) out[name] = seen.right === 'masked' ? 'changed' : change
   }
   return out
@@ -98,8 +98,8 @@ async function rowSteps(reading: Reading, deps: RecordsDeps, slice: Slice, recor
   return moments.map((moment) => ({ at: moment.at, row: { slice, moment }, pass: (p) => (p.rows[entity.name] = [moment.at, moment.id]) }))
 }
 
-function eventItem(rights: Rights, e: TimelineEntry): TimelineItem {
-  const changes = visibleChanges(rights, e.detail)
+function eventItem(fields: Rights['fields'], e: TimelineEntry): TimelineItem {
+  const changes = visibleChanges(fields, e.detail)
   return { id: e.id, at: e.at, actorId: e.actorId, action: e.action, ...(changes ? { changes } : {}), ...(e.purpose === null ? {} : { purpose: e.purpose }) }
 }
 
@@ -134,9 +134,9 @@ export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Sli
   const next: Position = { event: from.event, rows: { ...from.rows } }
   for (const step of page) step.pass(next)
   const opened = await openSteps(reading, page)
-  const rights = rightsOf(entity, reading.actor, deps.customFields(entity.name))
+  const fields = fieldsOn(rightsOf(entity, reading.actor, deps.customFields(entity.name)), record)
   const items = page.flatMap((s): TimelineItem[] => {
-    if (s.event) return [eventItem(rights, s.event)]
+    if (s.event) return [eventItem(fields, s.event)]
     const row = s.row && opened.get(s.row.moment.id)
     return s.row && row ? [rowItem(reading, deps, s.row.slice, s.row.moment, row)] : []
   })

@@ -1,7 +1,7 @@
 import { Problem, uuidv7, type Json } from '../../kernel/base/index.ts'
 import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
 import { openRecord, sealRecord, type OwnerKey, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
-import type { Desk, Work } from '../../kernel/work/types.ts'
+import type { Actor, Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition, viewRecord, type Action, type RecordView } from '../access/index.ts'
 import { changesBetween, merged, type Changes } from './changes.ts'
 import { lensRow } from './lens-row.ts'
@@ -44,14 +44,18 @@ function linksIn(entity: Entity, input: Readonly<Record<string, unknown>>): { fi
 /** Names of linked records are shown through them in the lens; a link must point at a record the actor may see, or at a person who works here. */
 async function checkLinks(work: Work, deps: RecordsDeps, slice: Slice, input: Readonly<Record<string, unknown>>): Promise<void> {
   for (const { field, noun, ids } of linksIn(slice.entity, input)) {
-    for (const id of new Set(ids)) if (!(await isThere(work, deps, noun, id))) throw new Problem('invalid', { errors: [{ path: field, code: 'not-found' }] })
+    for (const id of new Set(ids)) if (!(await isThere(work, deps, noun, id, field === 'recordId'))) throw new Problem('invalid', { errors: [{ path: field, code: 'not-found' }] })
   }
 }
 
-async function isThere(work: Work, deps: RecordsDeps, noun: string, id: string): Promise<boolean> {
+/** `hangs`: what would hang on a record whose details are concealed would be concealed from its own writer. */
+async function isThere(work: Work, deps: RecordsDeps, noun: string, id: string, hangs: boolean): Promise<boolean> {
   if (noun === PERSON) return (await deps.place(work.sql, id))?.active ?? false
   const target = deps.slices.get(noun)
-  return target !== undefined && (await target.store.find(work.sql, id, rowCondition(work.actor, target.entity, 'read'))) !== null
+  if (!target) return false
+  const seen = rowCondition(work.actor, target.entity, 'read')
+  const { conceal } = target.entity
+  return (await target.store.find(work.sql, id, hangs && conceal ? { and: [seen, { field: conceal.while, op: 'isEmpty' }] } : seen)) !== null
 }
 
 /** What a link to a colleague names in place of a noun. */
@@ -78,13 +82,18 @@ function checkNotEmpty(slice: Slice, record: AnyRecord): void {
   if (!filled) throw new Problem('invalid', { errors: [{ path: '', code: 'empty' }] })
 }
 
+/** Checks and normalises what a caller wants a new record to be, for `insertRecord`. */
+export function checkedNew(actor: Actor, deps: RecordsDeps, slice: Slice, body: Record<string, unknown>): Record<string, unknown> {
+  const custom = deps.customFields(slice.entity.name)
+  checkEdit(slice.entity, body, null, actor, custom)
+  checkCustom(custom, body['custom'])
+  return slice.normalise(body)
+}
+
 /** Creates one record. The owner key is durable before the transaction begins; an orphan key is harmless, a row without one is not. */
 export async function createRecord(desk: Desk, deps: RecordsDeps, slice: Slice, body: Record<string, unknown>, by: 'request' | 'on-the-way' = 'request'): Promise<Written> {
   const { entity } = slice
-  const custom = deps.customFields(entity.name)
-  checkEdit(entity, body, null, desk.actor, custom)
-  checkCustom(custom, body['custom'])
-  const input = slice.normalise(body)
+  const input = checkedNew(desk.actor, deps, slice, body)
   const id = uuidv7()
   // What hangs on a record is sealed with that record's key.
   if (entity.about !== 'record') await desk.vault.createOwnerKeys([id])
@@ -126,6 +135,8 @@ export interface Change {
   event?: string
   /** The record must be deleted (restore) or must not be (everything else). */
   deleted?: boolean
+  /** Asked in place of the scope of `action`, where another rule gives the right: a claim from a pool. The record must still be seen. */
+  granted?(before: AnyRecord): Promise<boolean> | boolean
   /** Puts back what was there before. */
   undo?: boolean
   next(record: AnyRecord): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>
@@ -148,7 +159,7 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   const row = await lockFor(work, slice, change)
   const key = work.vault.ownerKey(String(row[entity.keyColumn]))
   const before = openRecord(work.vault, entity, key, row)
-  if (!mayOn(entity, change.action, before, work.actor)) throw new Problem('permission-missing')
+  if (!(await (change.granted?.(before) ?? mayOn(entity, change.action, before, work.actor)))) throw new Problem('permission-missing')
   const after = { ...(await slice.derive(before, merged(before, await change.next(before)), { work, deps, undo: change.undo ?? false })) }
   if (after.ownerId !== before.ownerId) after.departmentId = await departmentFor(work, deps, after.ownerId)
   const changes = changesBetween(before, after, changeable(entity))
