@@ -25,6 +25,7 @@ import { Contract, contractsModule, contractSlice } from './modules/contracts/in
 import { Deal, dealsModule, dealSlice } from './modules/deals/index.ts'
 import { Lead, leadsModule, leadSlice } from './modules/leads/index.ts'
 import { Pipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
+import { currenciesModule, Rate, rateSlice } from './modules/currencies/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
@@ -40,11 +41,12 @@ import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
 
 /** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
-export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Deal, Contract, Activity]
+export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Rate, Deal, Contract, Activity]
 
 /** A slice for each of ENTITIES, by name. */
-function slicesOf(country: () => CountryCode) {
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), deal: dealSlice(), contract: contractSlice(), activity: activitySlice() }
+function slicesOf(country: () => CountryCode, organisation: Organisation) {
+  const reckoning = { baseCurrency: () => organisation.settings.baseCurrency, today: (at: Date) => organisation.day(at) }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -94,6 +96,7 @@ function modulesOf(p: Parts): Module[] {
     companiesModule(p.records, p.slices.company),
     leadsModule(p.records, p.slices.lead),
     pipelinesModule(p.records, p.slices.pipeline),
+    currenciesModule(p.records, p.slices.rate),
     dealsModule(p.records, p.slices.deal),
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity),
@@ -148,7 +151,7 @@ export interface AppDescription {
 
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
-  const slices = slicesOf(() => 'US')
+  const slices = slicesOf(() => 'US', absent())
   const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
@@ -185,7 +188,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const customFields = new CustomFields()
   await customFields.load(db, vault, ledger)
   const country = (): CountryCode => home.get()
-  const slices = slicesOf(country)
+  const slices = slicesOf(country, organisation)
   const records: RecordsDeps = {
     slices: new Map(Object.entries<Slice>(slices)),
     matches: new MatchBudget(),

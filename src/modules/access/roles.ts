@@ -44,7 +44,7 @@ const setUp: EntityRights = { rows: { read: 'all', create: 'all', edit: 'all', d
 
 const nouns = (rights: EntityRights, names: readonly string[]): Record<string, EntityRights> => Object.fromEntries(names.map((n) => [n, rights]))
 const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity'] as const
-const ORGANISATION = ['pipeline'] as const
+const ORGANISATION = ['pipeline', 'rate'] as const
 
 const own: EntityRights = { rows: { read: 'own', create: 'own', edit: 'own', delete: 'own' }, classes: OPEN }
 
