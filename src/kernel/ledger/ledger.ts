@@ -28,7 +28,7 @@ export interface LedgerOptions {
   /** Where to keep the newest signed head outside the database (a path in the home). */
   anchorFile?: string
   /** The person a handle stands for, for timelines; colleagues are few, so a map of theirs will do. */
-  personOf?: (handle: Buffer) => string | null
+  personOf?: (handle: Buffer) => string | null | Promise<string | null>
   /** false: record only, and leave the sequencing to other nodes. */
   sequence?: boolean
   pace?: Partial<Pace>

@@ -63,7 +63,8 @@ export interface TimelineQuery {
 /** What a reader of events needs beside the database. */
 export interface EventReader {
   vault: Vault
-  personOf: (handle: Buffer) => string | null
+  /** Null for one nobody knows; looking for a new one may take a query. */
+  personOf: (handle: Buffer) => string | null | Promise<string | null>
   /** Told of rows that do not carry our MAC; they are left out, so that nobody acts on what a thief of the database wrote. */
   forged: (eventId: string) => void
 }
@@ -103,15 +104,16 @@ export async function readTimeline(sql: Sql, reader: EventReader, query: Timelin
     if (rows.length < query.limit) break
     from = { ...query, beforeId: rows.at(-1)!.id }
   }
-  return found.slice(0, query.limit).map((row) => ({
+  const entries = found.slice(0, query.limit).map(async (row) => ({
     id: row.id,
     leaf: row.n,
     at: new Date(row.at).toISOString(),
     action: row.action,
-    actorId: row.actor && reader.personOf(row.actor),
+    actorId: row.actor && (await reader.personOf(row.actor)),
     purpose: row.purpose,
     detail: openDetail(reader.vault, toEvent(row)),
   }))
+  return Promise.all(entries)
 }
 
 export async function readPast(sql: Sql, reader: EventReader, objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]> {

@@ -24,29 +24,42 @@ export async function actorOf(deps: IdentityDeps, personId: string, asked: { id:
 }
 
 const REFRESH_MS = 1_000
+const MOST_STRANGERS = 1_000
 
-/** The person a ledger handle stands for. Colleagues are few, so all of them are kept; an unknown handle looks again, at most once a second. */
+/** The person a ledger handle stands for. Colleagues are few, so all of them are kept; an unknown handle looks again, all of one moment in one query, and strangers at most once a second. */
 export class PersonHandles {
   readonly #deps: IdentityDeps
   #known = new Map<string, string>()
-  #readAt = 0
+  readonly #strangers = new Map<string, number>()
+  #reading: Promise<void> | null = null
 
   constructor(deps: IdentityDeps) {
     this.#deps = deps
   }
 
-  async refresh(): Promise<void> {
-    this.#readAt = Date.now()
+  refresh(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => (this.#reading = null))
+    return this.#reading
+  }
+
+  async #read(): Promise<void> {
     const rows = await this.#deps.db.query<{ id: string }>('SELECT id FROM person')
     const { vault } = this.#deps
     this.#known = new Map(rows.filter((r) => vault.hasOwnerKey(r.id)).map((r) => [vault.ownerKey(r.id).handle.toString('hex'), r.id]))
   }
 
-  of(handle: Buffer): string | null {
-    const found = this.#known.get(handle.toString('hex')) ?? null
-    // The one who made the account a moment ago is shown from the next look on; a timeline does not wait for it.
-    if (!found && Date.now() - this.#readAt > REFRESH_MS) void this.refresh().catch(() => undefined)
-    return found
+  /** Null for a handle that is no colleague's (a job of the server, a row somebody planted). */
+  of(handle: Buffer): string | null | Promise<string | null> {
+    const hex = handle.toString('hex')
+    const found = this.#known.get(hex)
+    if (found) return found
+    if (Date.now() - (this.#strangers.get(hex) ?? 0) < REFRESH_MS) return null
+    return this.refresh().then(() => {
+      const fresh = this.#known.get(hex) ?? null
+      if (this.#strangers.size >= MOST_STRANGERS) this.#strangers.clear()
+      if (!fresh) this.#strangers.set(hex, Date.now())
+      return fresh
+    })
   }
 }
 

@@ -151,7 +151,7 @@ async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step):
 }
 
 /** The person may have lost a right meanwhile, so undoing asks for each right that doing needs. */
-function rightsToUndo(patch: Readonly<Record<string, unknown>>): [Change['action'], ...Change['action'][]] {
+export function rightsToUndo(patch: Readonly<Record<string, unknown>>): [Change['action'], ...Change['action'][]] {
   if ('deletedAt' in patch) return ['delete']
   const { ownerId, departmentId: _, ...fields } = patch
   if (ownerId === undefined) return ['edit']

@@ -48,6 +48,7 @@ export function recordContracts(entity: Entity, more: { create?: z.ZodRawShape }
     patch: endpoint({ method: 'PATCH', path: one, permission: 'signed-in', summary: `Change fields of one of ${plural}.`, params: id, body: patchSchema(entity), response: view, ifMatch: true }),
     remove: endpoint({ method: 'DELETE', path: one, permission: `${plural}:delete`, summary: `Delete one of ${plural}; it can be restored.`, params: id, response: view, ifMatch: true }),
     restore: endpoint({ method: 'POST', path: `${one}/restore`, permission: `${plural}:delete`, summary: `Bring back a deleted one of ${plural}.`, params: id, response: view }),
+    undo: endpoint({ method: 'POST', path: `${one}/undo`, permission: 'signed-in', summary: 'Take back your own last change of it (24 h), where nobody has changed it since.', params: id, response: view, ifMatch: true }),
     search: endpoint({ method: 'POST', path: `${at}/search`, permission: `${plural}:read`, summary: `Search, filter, sort and count ${plural}.`, body: searchBody, response: page }),
     bulk: endpoint({ method: 'POST', path: `${at}/bulk`, permission: 'signed-in', summary: `Change up to 1,000 of ${plural}.`, body: bulkBody(entity), response: bulkAnswer }),
     timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: z.string().regex(/^[A-Za-z0-9_-]{1,800}$/).optional() }), response: timeline }),

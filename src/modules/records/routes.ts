@@ -10,6 +10,7 @@ import { openOne } from './open.ts'
 import { searchRecords, type SearchBody } from './search.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { timelineOf } from './timeline.ts'
+import { undoLastChange } from './undo.ts'
 import { viewText } from './view.ts'
 import { createRecord, deleteRecord, patchRecord, restoreRecord, type Written } from './write.ts'
 
@@ -50,6 +51,10 @@ export function recordRoutes(deps: RecordsDeps, slice: Slice, own: { create?: (d
     }),
     route(c.remove, async (desk, { params, version }) => answer(await deleteRecord(desk, deps, slice, params.id, version))),
     route(c.restore, async (desk, { params }) => answer(await restoreRecord(desk, deps, slice, params.id))),
+    route(c.undo, async (desk, { params, version }) => {
+      needsOneOf(desk, slice, ['edit', 'assign', 'delete'])
+      return answer(await undoLastChange(desk, deps, slice, params.id, version))
+    }),
     route(c.search, async (desk, { body }) => ({ body: null, text: await searchRecords(desk, deps, slice, body as SearchBody) })),
     route(c.bulk, async (desk, { body }) => {
       needsOneOf(desk, slice, ['edit', 'assign', 'delete'])
