@@ -19,6 +19,7 @@ import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
 import { activitiesModule, Activity, activitySlice } from './modules/activities/index.ts'
+import { Attachment, ATTACHMENT_QUEUES, Attachments, attachmentSlice, type AttachmentWords } from './modules/attachments/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
 import { Contract, contractsModule, contractSlice } from './modules/contracts/index.ts'
@@ -41,12 +42,12 @@ import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
 
 /** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
-export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Rate, Deal, Contract, Activity]
+export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Rate, Deal, Contract, Activity, Attachment]
 
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
   const reckoning = { baseCurrency: () => organisation.settings.baseCurrency, today: (at: Date) => organisation.day(at) }
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(), attachment: attachmentSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -73,6 +74,7 @@ interface Parts {
   setUp: SetUpPage
   records: RecordsDeps
   slices: ReturnType<typeof slicesOf>
+  attachments: Attachments
   customFields: CustomFields
   organisation: Organisation
   runs: Runs
@@ -100,6 +102,7 @@ function modulesOf(p: Parts): Module[] {
     dealsModule(p.records, p.slices.deal),
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity),
+    p.attachments.module(),
     reportsModule(p.records),
     organisationModule(p.organisation),
     customFieldsModule(p.customFields, nouns),
@@ -152,7 +155,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = slicesOf(() => 'US', absent())
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -169,7 +172,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const opening = {
     ledger: openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null }),
     lens: openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log }),
-    jobs: openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: Object.values(RUN_QUEUES), log }),
+    jobs: openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: [...Object.values(RUN_QUEUES), ...ATTACHMENT_QUEUES], log }),
   }
   // Said before they are open, so that one that is refused leaves none of the others open.
   undo.push(() => opening.ledger.then((l) => l.close(), nothing), () => opening.lens.then((l) => l.close(), nothing), () => opening.jobs.then((j) => j.stop(), nothing))
@@ -198,7 +201,8 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, customFields, organisation, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }
@@ -214,7 +218,7 @@ const HOUR_MS = 3_600_000
 function keepTidy(opened: Opened, log: Log): () => void {
   const { db } = opened.parts
   const round = (): void => {
-    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), purgeSessions(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
   }
   const timer = setInterval(round, HOUR_MS)
   timer.unref()
@@ -258,6 +262,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     undo.push(() => filling.stop())
     undo.push(() => runs.stop())
     await runs.start()
+    await opened.parts.attachments.start()
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)
     const setupUrl = await opened.parts.setUp.url(url)

@@ -5,6 +5,7 @@ import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { runCli, type CliResult } from './cli.ts'
 
 export interface Answer {
@@ -13,6 +14,8 @@ export interface Answer {
   /** The JSON of the body, or null when it is something else. */
   body: Json
   text: string
+  /** The body as it came. */
+  bytes: Buffer
 }
 
 /** JSON as it came over the wire; a test looks into it freely and fails where the shape is not the contract's. */
@@ -164,9 +167,9 @@ export class TestServer {
     rmSync(this.place.folder, { recursive: true, force: true })
   }
 
-  /** One request. `path` is under /api/v1 unless it begins with /api/. An object is sent as JSON, bytes as they are. */
+  /** One request. `path` is under /api/v1 unless it begins with /api/. An object is sent as JSON, bytes as they are, a stream without saying how long it is. */
   call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Answer> {
-    const bytes = body === undefined ? undefined : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body))
+    const bytes = body === undefined || body instanceof Readable ? undefined : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body))
     const token = options.token === undefined ? this.token : options.token
     const headers = {
       ...(bytes ? { 'Content-Length': String(bytes.length), ...(body instanceof Uint8Array ? {} : { 'Content-Type': 'application/json' }) } : {}),
@@ -182,7 +185,8 @@ export class TestServer {
         answer.on('end', () => resolve(answerOf(answer.statusCode ?? 0, answer.headers, Buffer.concat(chunks))))
       })
       sent.on('error', reject)
-      sent.end(bytes)
+      if (body instanceof Readable) body.on('error', reject).pipe(sent)
+      else sent.end(bytes)
     })
   }
 
@@ -232,7 +236,7 @@ async function readyLine(child: ChildProcess): Promise<Ready> {
 function answerOf(status: number, headers: NodeJS.Dict<string | string[]>, bytes: Buffer): Answer {
   const flat = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, Array.isArray(v) ? v.join(', ') : (v ?? '')]))
   const text = bytes.toString()
-  return { status, headers: flat, body: /\bjson\b/.test(flat['content-type'] ?? '') && text !== '' ? (JSON.parse(text) as Json) : null, text }
+  return { status, headers: flat, body: /\bjson\b/.test(flat['content-type'] ?? '') && text !== '' ? (JSON.parse(text) as Json) : null, text, bytes }
 }
 
 /** A new instance, set up and running, for one test file. */

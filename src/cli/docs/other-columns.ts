@@ -23,6 +23,7 @@ export const OTHER_COLUMNS: Readonly<Record<string, Readonly<Record<string, stri
   approval: { id: ID, kind: 'what waits for a second person', subject_id: LINK, change: 'roles, department or status asked for', state: 'pending, approved or refused', version: COUNT, requested_by: 'who asked', requested_at: WHEN, decided_by: 'who decided', decided_at: WHEN, mac: MAC },
   authority_epoch: { only_row: 'nothing', epoch: 'how often people, roles and departments changed' },
   custom_field: { id: `${ID}; how many custom fields there are`, version: COUNT, created_at: WHEN, words: SEALED },
+  attachment_file: { id: 'a random number, the name of a file in HOME/blobs, whose size can be seen there', attachment_id: LINK, part: 'whether it is the file or its preview', created_at: WHEN },
   blind: { digest: 'that two rows share an exact value (the same e-mail), not which; keyed', row_id: 'how many exact values a row has' },
   run: { id: ID, kind: 'that there was an import or an export', person_id: 'whose', version: COUNT, state: 'how it ended', created_at: WHEN, words: SEALED },
   undo_step: { token_mac: MAC, person_id: 'who changed rows in bulk', entity: 'rows of which noun', row_id: LINK, version: 'nothing', before: SEALED, created_at: WHEN },

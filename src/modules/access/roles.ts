@@ -43,7 +43,7 @@ const shared: EntityRights = { rows: { read: 'all' }, classes: { public: 'read',
 const setUp: EntityRights = { rows: { read: 'all', create: 'all', edit: 'all', delete: 'all', assign: 'all' }, classes: OPEN }
 
 const nouns = (rights: EntityRights, names: readonly string[]): Record<string, EntityRights> => Object.fromEntries(names.map((n) => [n, rights]))
-const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity'] as const
+const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity', 'attachment'] as const
 const ORGANISATION = ['pipeline', 'rate'] as const
 
 const own: EntityRights = { rows: { read: 'own', create: 'own', edit: 'own', delete: 'own' }, classes: OPEN }
