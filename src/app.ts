@@ -27,10 +27,11 @@ import { Deal, dealsModule, dealSlice } from './modules/deals/index.ts'
 import { Lead, leadsModule, leadSlice } from './modules/leads/index.ts'
 import { Pipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
 import { currenciesModule, Rate, rateSlice } from './modules/currencies/index.ts'
+import { CHANGES_PER_HOUR, changesModule } from './modules/changes/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
-import { createAuthenticator, explain, identityModule, peopleSource, placeOf, purgeSessions, setUpModule, SetUpPage, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
+import { createAuthenticator, explain, identityModule, peopleSource, placeOf, principalsOf, purgeSessions, setUpModule, SetUpPage, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
 import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
@@ -40,6 +41,7 @@ import { reportsModule } from './modules/reports/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
 import { trail } from './modules/trail/index.ts'
+import { purgeDeliveries, Targets, Webhooks } from './modules/webhooks/index.ts'
 
 /** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
 export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Rate, Deal, Contract, Activity, Attachment]
@@ -78,6 +80,7 @@ interface Parts {
   customFields: CustomFields
   organisation: Organisation
   runs: Runs
+  webhooks: Webhooks
   authenticator: Authenticator
   migrations: readonly Migration[]
   country(): CountryCode
@@ -108,6 +111,8 @@ function modulesOf(p: Parts): Module[] {
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
+    changesModule({ nouns: new Map(ENTITIES.map((e) => [e.name, e])), budget: new MatchBudget(CHANGES_PER_HOUR) }),
+    p.webhooks.module(),
     trail,
     keysModule({ config: p.config, vault: p.vault }),
     doctorModule({ config: p.config, vault: p.vault, sql: p.db, ledger: p.ledger, entities: ENTITIES, migrations: p.migrations }),
@@ -155,7 +160,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = slicesOf(() => 'US', absent())
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), webhooks: new Webhooks(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -202,7 +207,8 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
   const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const webhooks = new Webhooks({ work, records, principals: principalsOf(identity), targets: new Targets(config.webhookNetworks) })
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, webhooks, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }
@@ -218,7 +224,7 @@ const HOUR_MS = 3_600_000
 function keepTidy(opened: Opened, log: Log): () => void {
   const { db } = opened.parts
   const round = (): void => {
-    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
   }
   const timer = setInterval(round, HOUR_MS)
   timer.unref()
@@ -251,7 +257,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     undo.push(() => instance.close())
     options.progress('Opening ledger, search and jobs', '正在打开账本、检索与任务')
     const opened = await openParts(config, instance, log, undo)
-    const { vault, runs } = opened.parts
+    const { vault, runs, webhooks } = opened.parts
     const tls = await openTls({ home: config.home, origin: config.origin, seal: (b) => vault.sealInstance('tls-authority', b), open: (b) => vault.openInstance('tls-authority', b), onIssued: (what, why) => log.info({ component: 'tls', name: what, code: why }, 'certificate made') })
     undo.push(() => tls.close())
     const port = await serve(config, opened, tls, log, undo)
@@ -262,6 +268,8 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     undo.push(() => filling.stop())
     undo.push(() => runs.stop())
     await runs.start()
+    undo.push(() => webhooks.stop())
+    webhooks.start()
     await opened.parts.attachments.start()
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)

@@ -32,6 +32,7 @@ const variables = {
   SEALBOOK_ROOT_KEY_FILE: { schema: z.string().optional(), says: 'The key file. Default ~/.config/sealbook/<instanceId>.key; keep it on another device than HOME.' },
   SEALBOOK_PASSPHRASE_FILE: { schema: z.string().optional(), says: 'A file whose first line is the passphrase (custodian passphrase).' },
   SEALBOOK_REQUESTS_PER_MINUTE: { schema: z.coerce.number().int().min(10).max(10_000_000).default(6000), says: 'Requests one credential (or one network, signed out) may make in a minute.' },
+  SEALBOOK_WEBHOOK_NETWORKS: { schema: z.string().default(''), says: 'Comma-separated networks, such as 10.1.0.0/16, that webhooks may go to beside the public internet. Empty: none.' },
   SEALBOOK_ATTACHMENT_MB: { schema: z.coerce.number().int().min(1).max(2000).default(50), says: 'The largest file that may be put on a record, in megabytes.' },
   SEALBOOK_CLAMAV: { schema: z.string().regex(/^(?:\/.+|[A-Za-z0-9.:_[\]-]+:\d{1,5})$/, { message: 'must be host:port or the path of a socket' }).optional(), says: 'Where clamd listens: host:port, or the path of its socket. Files are then taken only while it answers; it is sent them as they are. Empty: no scanner.' },
   SEALBOOK_LOG_LEVEL: { schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'), says: 'How much is logged. Values of records are never logged at any level.' },
@@ -50,6 +51,7 @@ export interface Config {
   readonly rootKeyFile: string | null
   readonly passphraseFile: string | null
   readonly requestsPerMinute: number
+  readonly webhookNetworks: readonly string[]
   readonly attachmentMb: number
   /** Null: no scanner. */
   readonly clamav: string | null
@@ -82,6 +84,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     rootKeyFile: value('SEALBOOK_ROOT_KEY_FILE') ?? null,
     passphraseFile: value('SEALBOOK_PASSPHRASE_FILE') ?? null,
     requestsPerMinute: value('SEALBOOK_REQUESTS_PER_MINUTE'),
+    webhookNetworks: Object.freeze((value('SEALBOOK_WEBHOOK_NETWORKS') ?? '').split(',').map((s) => s.trim()).filter(Boolean)),
     attachmentMb: value('SEALBOOK_ATTACHMENT_MB'),
     clamav: value('SEALBOOK_CLAMAV') ?? null,
     logLevel: value('SEALBOOK_LOG_LEVEL'),

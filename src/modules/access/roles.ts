@@ -74,7 +74,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     name: 'manager',
     title: { en: 'Sales manager', zh: '销售主管' },
     entities: { ...nouns(team, CUSTOMERS), ...nouns(setUp, ORGANISATION) },
-    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'reports:read', 'approvals:decide'],
+    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'reports:read', 'webhooks:create', 'approvals:decide'],
   },
   {
     // Numbers of the whole firm, and nobody's record.
@@ -88,7 +88,7 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     name: 'administrator',
     title: { en: 'Administrator', zh: '管理员' },
     entities: nouns(setUp, ORGANISATION),
-    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'organisation:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
+    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'organisation:manage', 'webhooks:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
   },
 ]
 
