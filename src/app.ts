@@ -8,7 +8,7 @@ import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
 import type { Entity } from './kernel/entity/index.ts'
 import { buildServer, checkAddress, drain, listen, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
-import { openJobs } from './kernel/jobs/index.ts'
+import { openJobs, startRound } from './kernel/jobs/index.ts'
 import { openLedger, type Ledger } from './kernel/ledger/index.ts'
 import { openLens, type Lens } from './kernel/lens/index.ts'
 import { errorFields, openLog, type Log } from './kernel/log/index.ts'
@@ -18,7 +18,7 @@ import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index
 import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
-import { activitiesModule, Activity, activitySlice } from './modules/activities/index.ts'
+import { activitiesModule, Activity, activitySlice, RemindersDue } from './modules/activities/index.ts'
 import { Attachment, ATTACHMENT_QUEUES, Attachments, attachmentSlice, type AttachmentWords } from './modules/attachments/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
@@ -35,6 +35,7 @@ import { createAuthenticator, explain, identityModule, peopleSource, placeOf, pr
 import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
+import { notificationsModule, purgeNotifications } from './modules/notifications/index.ts'
 import { Organisation, organisationModule } from './modules/organisation/index.ts'
 import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
 import { reportsModule } from './modules/reports/index.ts'
@@ -49,7 +50,7 @@ export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Ra
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
   const reckoning = { baseCurrency: () => organisation.settings.baseCurrency, today: (at: Date) => organisation.day(at) }
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(), attachment: attachmentSlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -104,7 +105,8 @@ function modulesOf(p: Parts): Module[] {
     currenciesModule(p.records, p.slices.rate),
     dealsModule(p.records, p.slices.deal),
     contractsModule(p.records, p.slices.contract),
-    activitiesModule(p.records, p.slices.activity),
+    activitiesModule(p.records, p.slices.activity, ENTITIES),
+    notificationsModule(p.records),
     p.attachments.module(),
     reportsModule(p.records),
     organisationModule(p.organisation),
@@ -224,12 +226,23 @@ const HOUR_MS = 3_600_000
 function keepTidy(opened: Opened, log: Log): () => void {
   const { db } = opened.parts
   const round = (): void => {
-    void Promise.all([purgeIdempotency(db), purgeUndo(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), purgeNotifications(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
   }
   const timer = setInterval(round, HOUR_MS)
   timer.unref()
   round()
   return () => clearInterval(timer)
+}
+
+/** Often enough that a reminder of ten o'clock comes at ten. */
+const ROUND_MS = 15_000
+
+/** What comes round on one node at a time. */
+function startRounds({ parts }: Opened, node: string, log: Log): () => Promise<unknown> {
+  const { db, vault, ledger, identity, slices } = parts
+  const reminders = new RemindersDue({ db, vault, ledger, slice: slices.activity, actorOf: (id) => actorOf(identity, id, null) })
+  const rounds = [startRound({ db, log, node }, { name: 'reminders', everyMs: ROUND_MS, run: async () => void (await reminders.run()) })]
+  return () => Promise.all(rounds.map((r) => r.stop()))
 }
 
 async function serve(config: Config, opened: Opened, tls: Tls, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<number> {
@@ -263,6 +276,7 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     const port = await serve(config, opened, tls, log, undo)
     const url = config.origin ?? `https://localhost:${port}`
     undo.push(keepTidy(opened, log))
+    undo.push(startRounds(opened, instance.nodeId, log))
     const { db, lens, records } = opened.parts
     const filling = startFilling({ db, vault, lens, log, records })
     undo.push(() => filling.stop())

@@ -4,6 +4,8 @@ import { Problem } from '../base/index.ts'
 import { clientOptions, openDb, type DbConfig, type Tx } from '../db/index.ts'
 import { errorFields, type Log } from '../log/index.ts'
 
+export { startRound, type Round, type RoundWords } from './rounds.ts'
+
 export interface Jobs {
   /** Puts a job into the caller's transaction; it runs only if that commits. `data` holds ids and numbers, never a value. */
   send(tx: Tx, queue: string, data: Record<string, string | number>): Promise<void>

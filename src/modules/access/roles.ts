@@ -61,7 +61,7 @@ const team: EntityRights = {
 }
 
 /** Every colleague sees who works here and manages tokens of their own. */
-const EVERYONE = ['users:read', 'departments:read', 'custom-fields:read', 'tokens:create'] as const
+const EVERYONE = ['users:read', 'departments:read', 'custom-fields:read', 'tokens:create', 'notifications:read'] as const
 
 export const BUILT_IN_ROLES: readonly Role[] = [
   {
