@@ -20,6 +20,7 @@ import { openInstance, startRefusal, type Instance, type Progress } from './inst
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
 import { activitiesModule, Activity, activitySlice, RemindersDue } from './modules/activities/index.ts'
 import { Attachment, ATTACHMENT_QUEUES, Attachments, attachmentSlice, type AttachmentWords } from './modules/attachments/index.ts'
+import { bulkModule } from './modules/bulk/index.ts'
 import { companiesModule, Company, companySlice } from './modules/companies/index.ts'
 import { Contact, contactsModule, contactSlice } from './modules/contacts/index.ts'
 import { Contract, contractsModule, contractSlice } from './modules/contracts/index.ts'
@@ -108,11 +109,12 @@ function modulesOf(p: Parts): Module[] {
     activitiesModule(p.records, p.slices.activity, ENTITIES),
     notificationsModule(p.records),
     p.attachments.module(),
-    reportsModule(p.records),
+    reportsModule(p.records, { timeZone: () => p.organisation.settings.timeZone, baseCurrency: () => p.organisation.settings.baseCurrency, today: (at) => p.organisation.day(at) }),
     organisationModule(p.organisation),
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
+    bulkModule(p.records, p.runs),
     changesModule({ nouns: new Map(ENTITIES.map((e) => [e.name, e])), budget: new MatchBudget(CHANGES_PER_HOUR) }),
     p.webhooks.module(),
     trail,

@@ -97,8 +97,11 @@ function noteRefusals(desk: Desk, route: string, failed: BulkAnswer['failed']): 
   if (refused.length > 0) desk.record({ action: 'access.denied', detail: { route, refused } })
 }
 
-export async function bulkChange(desk: Desk, deps: RecordsDeps, slice: Slice, body: BulkBody): Promise<BulkAnswer> {
-  const token = randomBytes(24).toString('base64url')
+/** Whoever has it, and is the person who did it, takes back what was done. */
+export const newUndoToken = (): string => randomBytes(24).toString('base64url')
+
+/** `token`: of a change that goes on over several calls, and is taken back as one. */
+export async function bulkChange(desk: Desk, deps: RecordsDeps, slice: Slice, body: BulkBody, token = newUndoToken()): Promise<BulkAnswer> {
   const mac = tokenMac(desk.vault, desk.actor.personId, token)
   let undoable = false
   const { done, failed } = await oneByOne(new Set(body.ids), (id) =>

@@ -1,6 +1,7 @@
 import { z, type ZodType } from 'zod'
 import { createSchema, patchSchema, viewSchema, type Entity } from '../../kernel/entity/index.ts'
-import { endpoint } from '../../kernel/http/index.ts'
+import { endpoint, parsePart } from '../../kernel/http/index.ts'
+import type { BulkBody } from './bulk.ts'
 
 const id = z.object({ id: z.uuid().toLowerCase() })
 const uuid = z.uuid().toLowerCase()
@@ -26,6 +27,9 @@ function bulkBody(entity: Entity) {
     ...(tags ? [z.strictObject({ ids, action: z.literal('tag'), patch: z.strictObject({ tags: tags.input }) })] : []),
   ])
 }
+
+/** A bulk change as a request for it would be parsed. Throws Problem invalid. */
+export const parseBulk = (entity: Entity, body: object): BulkBody => parsePart(bulkBody(entity), Object.fromEntries(Object.entries(body).filter(([, v]) => v !== undefined)), 'body') as BulkBody // what the schema is of
 
 const bulkAnswer = z.object({ done: z.int(), failed: z.array(z.object({ id: z.uuid(), code: z.string() })), undoToken: z.string().nullable() })
 const json: ZodType = z.unknown()

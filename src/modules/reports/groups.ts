@@ -16,6 +16,8 @@ export interface ReportRow {
   numbers: Record<string, number | null>
   /** Sums by name and currency; a currency whose rows are too few is left out. */
   amounts: Record<string, Amount[]>
+  /** The same in the organisation's base currency, of the amounts that are told; `unconverted` are currencies without a rate, which are not in it. */
+  base?: Record<string, { amount: Amount; unconverted: string[] }>
 }
 
 /** How the columns of a LensGroup are to be read. */

@@ -31,12 +31,9 @@ export function instantOf(day: string, timeZone: string): string {
   return new Date(Temporal.PlainDate.from(day).toZonedDateTime(timeZone).epochMilliseconds).toISOString()
 }
 
-export function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone.length > 0
-  } catch {
-    return false
-  }
+/** The last day of a period that begins on this one. */
+export function lastDayOf(bucket: Bucket, first: string): string {
+  return Temporal.PlainDate.from(first).add(STEP[bucket]).subtract({ days: 1 }).toString()
 }
 
 /** First of the month: the only days a stretch may begin and end with for somebody who sees sums of rows they may not see. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../kernel/http/index.ts'
-import { isTimeZone } from './periods.ts'
+import { isTimeZone } from '../organisation/index.ts'
 
 const day = z.iso.date()
 const uuid = z.uuid().toLowerCase()
@@ -13,10 +13,11 @@ const row = z.object({
   count: z.int(),
   numbers: z.record(z.string(), z.int().nullable()),
   amounts: z.record(z.string(), z.array(amount)),
+  base: z.record(z.string(), z.object({ amount, unconverted: z.array(z.string()) })).optional(),
 })
 const table = z.object({ rows: z.array(row), total: row.omit({ key: true }).nullable(), withheld: z.int() })
 
-/** [from, to): days in the time zone, UTC when none is given. */
+/** [from, to): days in the time zone, the organisation's when none is given. */
 const stretch = { from: day, to: day, timeZone }
 
 const report = <const P extends `/reports/${string}`, S extends z.ZodRawShape>(path: P, summary: string, shape: S) =>
