@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:https'
 import { join } from 'node:path'
 import type { CountryCode } from 'libphonenumber-js/max'
-import { Refusal } from './kernel/base/index.ts'
+import { Refusal, uuidv7 } from './kernel/base/index.ts'
 import { writeServerJson, removeServerJson } from './kernel/base/home.ts'
 import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
@@ -15,7 +15,7 @@ import { errorFields, openLog, type Log } from './kernel/log/index.ts'
 import type { Module } from './kernel/module.ts'
 import { hostsOf, openTls, type Tls } from './kernel/tls/index.ts'
 import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index.ts'
-import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
+import { EpochWatch, openDesk, systemActor, type WorkDeps } from './kernel/work/index.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
 import { activitiesModule, Activity, activitySlice, RemindersDue } from './modules/activities/index.ts'
@@ -26,14 +26,14 @@ import { Contact, contactsModule, contactSlice } from './modules/contacts/index.
 import { Contract, contractsModule, contractSlice } from './modules/contracts/index.ts'
 import { Deal, dealsModule, dealSlice } from './modules/deals/index.ts'
 import { Lead, leadsModule, leadSlice } from './modules/leads/index.ts'
-import { Pipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
-import { currenciesModule, Rate, rateSlice } from './modules/currencies/index.ts'
+import { Pipeline, ensureStandardPipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
+import { currenciesModule, type Reckoning, Rate, rateSlice } from './modules/currencies/index.ts'
 import { CHANGES_PER_HOUR, changesModule } from './modules/changes/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
 import { createAuthenticator, explain, identityModule, peopleSource, placeOf, principalsOf, purgeSessions, setUpModule, SetUpPage, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
-import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
+import { actorOf, founderOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
 import { notificationsModule, purgeNotifications } from './modules/notifications/index.ts'
@@ -48,10 +48,12 @@ import { purgeDeliveries, Targets, Webhooks } from './modules/webhooks/index.ts'
 /** The nouns. A new one is added here and is under search, audit, export and the matrix from then on. */
 export const ENTITIES: readonly Entity[] = [Company, Contact, Lead, Pipeline, Rate, Deal, Contract, Activity, Attachment]
 
+/** Which day it is and in which currency sums are told, as the organisation has it at that moment. */
+const reckoningOf = (o: Organisation): Reckoning => ({ baseCurrency: () => o.settings.baseCurrency, today: (at) => o.day(at) })
+
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
-  const reckoning = { baseCurrency: () => organisation.settings.baseCurrency, today: (at: Date) => organisation.day(at) }
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -104,7 +106,7 @@ function modulesOf(p: Parts): Module[] {
     leadsModule(p.records, p.slices.lead),
     pipelinesModule(p.records, p.slices.pipeline),
     currenciesModule(p.records, p.slices.rate),
-    dealsModule(p.records, p.slices.deal),
+    dealsModule(p.records, p.slices.deal, reckoningOf(p.organisation)),
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity, ENTITIES),
     notificationsModule(p.records),
@@ -177,7 +179,7 @@ interface Opened {
 
 async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
   const { vault, db, database } = instance
-  const late: { handles?: PersonHandles } = {}
+  const late: { handles?: PersonHandles; furnish?: () => Promise<void> } = {}
   const opening = {
     ledger: openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null }),
     lens: openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log }),
@@ -196,6 +198,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   await organisation.load()
   const setUp = new SetUpPage(identity, vault, async () => {
     await Promise.all([home.refresh(), organisation.load(), late.handles?.refresh()])
+    await late.furnish?.()
   })
   const customFields = new CustomFields()
   await customFields.load(db, vault, ledger)
@@ -213,9 +216,20 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
   const webhooks = new Webhooks({ work, records, principals: principalsOf(identity), targets: new Targets(config.webhookNetworks) })
   const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, webhooks, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  late.furnish = () => furnish({ parts, work })
+  await late.furnish()
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }
+}
+
+/** What an organisation begins with, made where it is missing; nothing before there is one. */
+async function furnish({ parts, work }: Pick<Opened, 'parts' | 'work'>): Promise<void> {
+  const founder = await founderOf(parts.identity)
+  if (!founder) return
+  const { desk, settled } = openDesk(work, systemActor({ pipeline: ['read', 'create'] }), uuidv7())
+  await ensureStandardPipeline(desk, parts.records, founder, parts.organisation.settings.locale)
+  await settled()
 }
 
 const nothing = (): void => undefined

@@ -183,8 +183,8 @@ export function shape<T>(schema: ZodType<T>, words: FieldWords & { initial?: T }
 }
 
 /** Several values of one field; empty by default. */
-export function many<T>(of: Field<T>, maxItems = 50): Field<T[]> {
-  return { ...of, many: true, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<T[]> // the phantom type is all that differs
+export function many<T>(of: Field<T>, maxItems = 50): Field<NonNullable<T>[]> {
+  return { ...of, many: true, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<NonNullable<T>[]> // the phantom type is all that differs
 }
 
 /** `+8613812345678` and `13812345678` → `138****5678`: the first three and last four digits as people say them; short values are hidden whole. */

@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import { currencyCode, date, defineEntity, id, many, money, number, oneOf, ref, shape, text, time } from '../../kernel/entity/index.ts'
 
+/** Not more than so many decimal places: what a sum is made of is read to the last digit. */
+const places = (most: number) => (n: number): boolean => new RegExp(`^\\d+(?:\\.\\d{1,${most}})?$`).test(String(n))
+
 const line = z.strictObject({
   name: z.string().trim().min(1).max(200),
-  quantity: z.number().positive().max(1e9),
+  /** At most six decimal places. */
+  quantity: z.number().positive().max(1e9).refine(places(6), { message: 'too-many-places' }),
   unitPrice: z.strictObject({ minor: z.int(), currency: currencyCode }),
-  discountPercent: z.number().min(0).max(100).default(0),
+  /** At most four decimal places. */
+  discountPercent: z.number().min(0).max(100).refine(places(4), { message: 'too-many-places' }).default(0),
 })
 
 export type ProductLine = z.output<typeof line>
@@ -29,12 +34,15 @@ export const Deal = defineEntity('deal', {
     status: oneOf(['open', 'won', 'lost'], { class: 'internal', initial: 'open' }),
     stageSince: time({ class: 'internal' }),
     closedAt: time({ class: 'internal' }),
+    /** With product lines, their sum. */
     amount: money({ class: 'confidential', edit: true, find: ['sort'] }),
     lines: many(shape<ProductLine>(line, { class: 'confidential', edit: true }), 200),
+    /** That of the stage it enters, unless another one is given with it; of won and lost deals 100 and 0. */
     probability: number(0, 100, { class: 'confidential', edit: true, find: ['sort'] }),
     expectedCloseOn: date({ class: 'confidential', edit: true, find: ['sort'] }),
     companyId: ref('company', { class: 'internal', edit: true, optional: true, show: 'name' }),
     contactIds: many(ref('contact', { class: 'confidential', edit: true, find: ['link'] }), 50),
+    /** Asked for when it is lost, gone when it is opened again. */
     lostReason: text(500, { class: 'confidential', edit: true, find: ['text'], optional: true }),
     source: text(80, { class: 'confidential', edit: true, find: ['text'], optional: true }),
     tags: many(text(60, { class: 'confidential', edit: true, find: ['text'] }), 50),

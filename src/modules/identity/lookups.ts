@@ -23,6 +23,12 @@ export async function actorOf(deps: IdentityDeps, personId: string, asked: { id:
   }
 }
 
+/** The colleague who has worked here longest, or null before set-up: whose the things are that an organisation begins with. */
+export async function founderOf({ db }: IdentityDeps): Promise<string | null> {
+  const [row] = await db.query<{ id: string }>('SELECT id FROM person WHERE disabled_at IS NULL ORDER BY created_at, id LIMIT 1')
+  return row?.id ?? null
+}
+
 const REFRESH_MS = 1_000
 const MOST_STRANGERS = 1_000
 
