@@ -38,13 +38,15 @@ export const CUSTOM_PREFIX = 'custom.'
 const ID_COLUMN: Column = { sql: ID, index: -1, field: 'id', use: 'plain', type: 'uuid', many: false, linked: null }
 
 const SAFE_NAME = /^[a-z][a-z0-9_]{0,60}$/
+/** A noun of two words has a hyphen; its tables are always named in quotes. */
+const SAFE_ENTITY = /^[a-z][a-z0-9_-]{0,60}$/
 const TEXT_USES: readonly LensColumn['use'][] = ['text', 'pinyin', 'initials']
 const STORED_MANY: readonly LensColumn['use'][] = ['pinyin', 'initials', 'tail4']
 
 /** Reads a table declaration. Throws a plain Error that names everything wrong with it: a wrong declaration must stop the boot. */
 export function layoutOf(table: LensTable): Layout {
   const wrong: string[] = []
-  if (!SAFE_NAME.test(table.entity)) wrong.push(`entity name ${table.entity}`)
+  if (!SAFE_ENTITY.test(table.entity)) wrong.push(`entity name ${table.entity}`)
   const columns = table.columns.map((column, index) => columnOf(column, index, wrong))
   if (new Set(columns.map((column) => column.sql)).size !== columns.length) wrong.push('two columns of one name')
   if (wrong.length > 0) throw new Error(`lens table ${table.entity}: ${wrong.join('; ')}`)

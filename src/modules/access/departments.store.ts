@@ -55,6 +55,14 @@ export async function saveDepartment(sql: Sql, deps: { vault: Vault; authority: 
   return next
 }
 
+/** The department itself and those above it, nearest first. A circle planted in the database ends it. */
+export function withThoseAbove(departments: readonly Pick<DepartmentRow, 'id' | 'parentId'>[], id: string): string[] {
+  const parents = new Map(departments.map((d) => [d.id, d.parentId]))
+  const out: string[] = []
+  for (let at: string | null = id; at !== null && parents.has(at) && !out.includes(at); at = parents.get(at) ?? null) out.push(at)
+  return out
+}
+
 /** Every department, checked. */
 export async function loadDepartments(sql: Sql, authority: Authority): Promise<SealedDepartment[]> {
   const rows = await sql.query<SealedDepartment>(`SELECT ${COLUMNS} FROM department ORDER BY created_at, id`)

@@ -1,7 +1,7 @@
 import './problems.ts'
 
 export { authorityCounter, createAuthority, currentEpoch, instant, lockAuthority, type Authority, type Part } from './authority.ts'
-export { checkDepartment, departmentName, insertDepartment, loadDepartments, saveDepartment, type DepartmentRow, type SealedDepartment } from './departments.store.ts'
+export { checkDepartment, departmentName, insertDepartment, loadDepartments, saveDepartment, withThoseAbove, type DepartmentRow, type SealedDepartment } from './departments.store.ts'
 export * from './gate.ts'
 export { MatchBudget } from './match-budget.ts'
 export { compileGrants, customRightName, scopeCondition, type GrantWords, type Place } from './grants.ts'

@@ -44,6 +44,8 @@ const setUp: EntityRights = { rows: { read: 'all', create: 'all', edit: 'all', d
 
 const nouns = (rights: EntityRights, names: readonly string[]): Record<string, EntityRights> => Object.fromEntries(names.map((n) => [n, rights]))
 const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity', 'attachment'] as const
+/** Who sets up a pool decides who may take customers out of it, so its rows are a manager's, and only within their reach. */
+const POOLS: EntityRights = { rows: { read: 'all', create: 'department-and-below', edit: 'department-and-below', delete: 'department-and-below', assign: 'department-and-below' }, classes: OPEN }
 const ORGANISATION = ['pipeline', 'rate'] as const
 
 const own: EntityRights = { rows: { read: 'own', create: 'own', edit: 'own', delete: 'own' }, classes: OPEN }
@@ -67,14 +69,14 @@ export const BUILT_IN_ROLES: readonly Role[] = [
   {
     name: 'rep',
     title: { en: 'Sales rep', zh: '销售' },
-    entities: { ...nouns(own, CUSTOMERS), ...nouns(shared, ORGANISATION) },
-    permissions: [...EVERYONE, 'contacts:import', 'reports:read'],
+    entities: { ...nouns(own, CUSTOMERS), ...nouns(shared, ORGANISATION), pool: shared, 'score-rule': shared },
+    permissions: [...EVERYONE, 'leads:claim', 'companies:claim', 'contacts:import', 'reports:read'],
   },
   {
     name: 'manager',
     title: { en: 'Sales manager', zh: '销售主管' },
-    entities: { ...nouns(team, CUSTOMERS), ...nouns(setUp, ORGANISATION) },
-    permissions: [...EVERYONE, 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'reports:read', 'webhooks:create', 'approvals:decide'],
+    entities: { ...nouns(team, CUSTOMERS), ...nouns(setUp, ORGANISATION), pool: POOLS, 'score-rule': setUp },
+    permissions: [...EVERYONE, 'leads:claim', 'companies:claim', 'contacts:import', 'contacts:reveal', 'companies:reveal', 'leads:reveal', 'reports:read', 'webhooks:create', 'approvals:decide'],
   },
   {
     // Numbers of the whole firm, and nobody's record.
@@ -87,8 +89,8 @@ export const BUILT_IN_ROLES: readonly Role[] = [
     // Grants no customer data; it does not deny it either: the one person of a new firm holds manager as well.
     name: 'administrator',
     title: { en: 'Administrator', zh: '管理员' },
-    entities: nouns(setUp, ORGANISATION),
-    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'organisation:manage', 'webhooks:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
+    entities: { ...nouns(setUp, ORGANISATION), pool: shared, 'score-rule': setUp },
+    permissions: [...EVERYONE, 'users:manage', 'departments:manage', 'tokens:manage', 'custom-fields:manage', 'organisation:manage', 'webhooks:manage', 'demo:manage', 'ledger:read', 'ledger:export', 'keys:read', 'keys:manage'],
   },
 ]
 

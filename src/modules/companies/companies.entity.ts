@@ -1,10 +1,11 @@
-import { defineEntity, many, oneOf, phone, ref, text } from '../../kernel/entity/index.ts'
+import { defineEntity, many, oneOf, phone, ref, text, time } from '../../kernel/entity/index.ts'
 
 /** 客户: an organisation one does business with. */
 export const Company = defineEntity('company', {
   plural: 'companies',
   table: 'companies',
   about: 'container',
+  conceal: { while: 'poolId', fields: ['phones', 'website', 'address', 'note'] },
   keep: { years: 10, since: 'updatedAt' },
   fields: {
     name: text(200, { class: 'confidential', edit: true, find: ['text', 'pinyin', 'sort'] }),
@@ -22,5 +23,9 @@ export const Company = defineEntity('company', {
     source: text(80, { class: 'confidential', edit: true, find: ['text'], optional: true }),
     tags: many(text(60, { class: 'confidential', edit: true, find: ['text'] }), 50),
     note: text(10_000, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    poolId: ref('pool', { class: 'internal', optional: true }),
+    pooledAt: time({ class: 'internal' }),
+    claimedPoolId: ref('pool', { class: 'internal', optional: true }),
+    claimedAt: time({ class: 'internal' }),
   },
 })

@@ -1,6 +1,7 @@
 import type { CountryCode } from 'libphonenumber-js/max'
 import type { Module } from '../../kernel/module.ts'
 import { contactPointWords } from '../contact-points/index.ts'
+import { poolingRules } from '../pools/index.ts'
 import { recordRoutes, sliceOf, type RecordsDeps, type Slice } from '../records/index.ts'
 import { Company } from './companies.entity.ts'
 
@@ -8,7 +9,7 @@ export { Company } from './companies.entity.ts'
 export { companiesNamed, companyNamed } from './companies.service.ts'
 
 /** `country`: ISO 3166 code that bare phone numbers are read in. */
-export const companySlice = (country: () => CountryCode): Slice => sliceOf(contactPointWords(Company, country))
+export const companySlice = (country: () => CountryCode): Slice => sliceOf({ ...contactPointWords(Company, country), derive: poolingRules })
 
 export function companiesModule(deps: RecordsDeps, slice: Slice): Module {
   return { name: 'companies', entities: [Company], routes: recordRoutes(deps, slice) }

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { Problem } from '../../kernel/base/index.ts'
 import type { Authenticator } from '../../kernel/http/types.ts'
 import type { Actor } from '../../kernel/work/types.ts'
-import { contextOf, grantsOf, keyOf, type Context, type IdentityDeps } from './context.ts'
+import { contextOf, keyOf, rowGrantsOf, type Context, type IdentityDeps } from './context.ts'
 import { cookieSecret } from './cookie.ts'
 import { agreesWithHistory } from './history.ts'
 import type { LoadedPerson } from './person.rows.ts'
@@ -46,7 +46,7 @@ async function fromSession(c: Context, digest: Buffer, tries = TRIES): Promise<K
   if (now.getTime() - Date.parse(session.seenAt) >= TOUCH_MS) await touchSession(c.db, c, session, now)
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'session', credentialId: session.id,
-    factorAt: Date.parse(session.factorAt), locale: person.locale, grants: grantsOf(c, person), epoch: person.epoch,
+    factorAt: Date.parse(session.factorAt), locale: person.locale, grants: await rowGrantsOf(c, person), epoch: person.epoch,
   }
   const until = Math.min(Date.parse(session.expiresAt), now.getTime() + IDLE_MS)
   return { actor, csrf: csrfOf(c.vault, session), mustChange: mustChangePassword(person), loadedAt: now.getTime(), until }
@@ -60,7 +60,7 @@ async function fromToken(c: Context, digest: Buffer, tries = TRIES): Promise<Kep
   if (!(await agreesWithHistory(c, person, { table: 'api_token', id: token.id }))) return again(tries, () => fromToken(c, digest, tries - 1))
   const actor: Actor = {
     personId: person.id, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: token.id,
-    factorAt: null, locale: person.locale, grants: grantsOf(c, person, new Set(token.scopes)), epoch: person.epoch,
+    factorAt: null, locale: person.locale, grants: await rowGrantsOf(c, person, new Set(token.scopes)), epoch: person.epoch,
   }
   return { actor, csrf: null, mustChange: mustChangePassword(person), loadedAt: now.getTime(), until: Date.parse(token.expiresAt) }
 }

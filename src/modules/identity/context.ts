@@ -1,8 +1,8 @@
 import type { Db } from '../../kernel/db/types.ts'
 import type { Ledger, LedgerEvent } from '../../kernel/ledger/types.ts'
 import type { OwnerKey, Vault } from '../../kernel/vault/types.ts'
-import type { Tx } from '../../kernel/db/types.ts'
-import { compileGrants, createAuthority, type Authority, type RoleRegistry } from '../access/index.ts'
+import type { Sql, Tx } from '../../kernel/db/types.ts'
+import { compileGrants, createAuthority, loadDepartments, withThoseAbove, type Authority, type RoleRegistry } from '../access/index.ts'
 import type { Grants } from '../../kernel/work/types.ts'
 import type { ListedPerson, LoadedPerson } from './person.rows.ts'
 import type { Signing } from './people.store.ts'
@@ -13,6 +13,8 @@ export interface IdentityDeps {
   vault: Vault
   ledger: Ledger
   registry: RoleRegistry
+  /** Pools open to somebody, by the departments they are in: their own and those above it. None where there are no pools. */
+  pools?: (sql: Sql, departments: () => Promise<readonly string[]>) => Promise<readonly string[]>
   /** Fakeable; the system clock by default. */
   clock?: () => Date
 }
@@ -22,17 +24,26 @@ export interface Context extends Signing {
   ledger: Ledger
   registry: RoleRegistry
   authority: Authority
+  /** Pools open to the people of a department. */
+  poolsOf(sql: Sql, departmentId: string): Promise<readonly string[]>
   now(): Date
 }
 
 export function contextOf(deps: IdentityDeps): Context {
   const { db, vault, ledger, registry } = deps
-  return { db, vault, ledger, registry, authority: createAuthority({ vault, ledger }), now: deps.clock ?? (() => new Date()) }
+  const authority = createAuthority({ vault, ledger })
+  const poolsOf = async (sql: Sql, departmentId: string): Promise<readonly string[]> => deps.pools?.(sql, async () => withThoseAbove(await loadDepartments(sql, authority), departmentId)) ?? []
+  return { db, vault, ledger, registry, authority, poolsOf, now: deps.clock ?? (() => new Date()) }
 }
 
-export function grantsOf(c: Pick<Context, 'registry'>, person: LoadedPerson, only: ReadonlySet<string> | null = null): Grants {
+/** `grantsOf` with the pools open to the person: for whoever is going to look at rows. */
+export async function rowGrantsOf(c: Pick<Context, 'registry' | 'poolsOf' | 'db'>, person: LoadedPerson, only: ReadonlySet<string> | null = null): Promise<Grants> {
+  return grantsOf(c, person, only, await c.poolsOf(c.db, person.departmentId))
+}
+
+export function grantsOf(c: Pick<Context, 'registry'>, person: LoadedPerson, only: ReadonlySet<string> | null = null, pools: readonly string[] = []): Grants {
   const place = { personId: person.id, departmentId: person.departmentId, below: person.below }
-  return compileGrants(c.registry, { place, roles: person.roles.map((r) => r.role), only })
+  return compileGrants(c.registry, { place, roles: person.roles.map((r) => r.role), only, pools })
 }
 
 export const keyOf = (vault: Vault, person: Pick<ListedPerson, 'id'>): OwnerKey => vault.ownerKey(person.id)

@@ -17,6 +17,7 @@ export { authorityCounter, currentEpoch } from '../access/index.ts'
 export type { IdentityDeps } from './context.ts'
 export { checkSetUpWords, isSetUp, setUp, type SetUpResult, type SetUpWords } from './set-up.ts'
 export { principalsOf, type NewPrincipal, type Principals } from './principals.ts'
+export { staffingOf, type NewColleague, type NewDepartment, type Staffing } from './staffing.ts'
 export { purgeSessions } from './sessions.store.ts'
 export type { StatusFacts } from './setup/setup.routes.ts'
 export { SetUpPage, type Kit } from './setup/setup.service.ts'
@@ -60,6 +61,9 @@ export function placeOf(deps: IdentityDeps): (sql: Sql, personId: string) => Pro
   const c = contextOf(deps)
   return (sql, personId) => placeIn(c, sql, personId)
 }
+
+/** Pools open to the people of a department. */
+export const poolsOf = (deps: IdentityDeps): ((sql: Sql, departmentId: string) => Promise<readonly string[]>) => contextOf(deps).poolsOf
 
 /** Why a person may or may not see a record: the rule chain of GET /{noun}/{id}/why. */
 export function explain(deps: IdentityDeps): (sql: Sql, personId: string, entity: Entity, record: AnyRecord, hangsOn?: AnyRecord | null) => Promise<object | null> {

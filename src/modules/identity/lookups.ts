@@ -1,6 +1,6 @@
 import type { CountryCode } from 'libphonenumber-js/max'
 import { AuthorityMoved, type Actor } from '../../kernel/work/index.ts'
-import { contextOf, grantsOf, keyOf, type IdentityDeps } from './context.ts'
+import { contextOf, keyOf, rowGrantsOf, type IdentityDeps } from './context.ts'
 import { agreesWithHistory } from './history.ts'
 import { loadOrganisation } from '../organisation/index.ts'
 import { personById } from './people.store.ts'
@@ -19,7 +19,7 @@ export async function actorOf(deps: IdentityDeps, personId: string, asked: { id:
   if (!(await agreesWithHistory(c, person, { table: 'api_token', id: asked?.id ?? personId }))) throw new AuthorityMoved()
   return {
     personId, departmentId: person.departmentId, key: keyOf(c.vault, person), via: 'token', credentialId: asked?.id ?? personId,
-    factorAt: null, locale: person.locale, grants: grantsOf(c, person, asked && new Set(asked.scopes)), epoch: person.epoch,
+    factorAt: null, locale: person.locale, grants: await rowGrantsOf(c, person, asked && new Set(asked.scopes)), epoch: person.epoch,
   }
 }
 

@@ -7,7 +7,7 @@ import { keyOf, type Context } from './context.ts'
 import { checkNewPassword } from './credentials.service.ts'
 import { hashPassword } from './passwords.ts'
 import { emailBlind, insertFactor, insertPerson, listPeople, loadWorldPeople, lockPerson, personById, personFacts, savePerson, setRoles, type PersonFacts } from './people.store.ts'
-import type { ListedPerson, Person } from './person.rows.ts'
+import type { Factor, ListedPerson, Person } from './person.rows.ts'
 import { deleteSessions } from './sessions.store.ts'
 
 export interface NewUser {
@@ -74,26 +74,33 @@ export async function createUser(desk: Desk, c: Context, asked: NewUser): Promis
   const id = uuidv7()
   const [[key], hash] = await Promise.all([c.vault.createOwnerKeys([id]), hashPassword(c.vault, id, asked.password)])
   return desk.write(async (work) => {
-    const deps = accessDeps(c)
-    const judged = await judgeWorld(work.sql, deps, work.actor.epoch)
-    const departmentId = asked.departmentId ?? work.actor.departmentId
-    checkDepartment(judged, departmentId)
     const at = work.at.toISOString()
-    const bare: Person = {
-      id, version: 1, departmentId, disabledAt: null, locale: asked.locale ?? work.actor.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null,
-      emailBlind: emailBlind(c.vault, asked.email), sealed: Buffer.alloc(0), createdAt: at, updatedAt: at, roles: [], factors: [],
-    }
-    const person = await insertPerson(work.sql, c, bare, facts)
-    const password = await insertFactor(work.sql, c, person, { kind: 'password', state: 'active', setBy: work.actor.personId, at }, (cell) => c.vault.seal(key!, cell, hash))
-    await savePerson(work.sql, c, person, { factors: [password] }, at, facts)
-    work.record({ action: 'user.created', object: { kind: 'person', id }, subjects: [key!], detail: { department: departmentId } })
-    const withNew: Judged = { ...judged, before: withPerson(judged.before, worldPerson(person)) }
-    const approval = await changeAuthority(work, deps, withNew, 'person', id, { roles: asked.roles })
-    await work.bumpAuthority()
-    const made = { person: await lockPerson(work.sql, c, id), facts, approval }
-    work.answers(userView(c, made.person, true, approval), made.person.version)
+    const made = await insertColleague(work, c, { ...asked, id }, async (person) => [await insertFactor(work.sql, c, person, { kind: 'password', state: 'active', setBy: work.actor.personId, at }, (cell) => c.vault.seal(key!, cell, hash))])
+    work.answers(userView(c, made.person, true, made.approval), made.person.version)
     return made
   })
+}
+
+/** An account with the factors that are made for it, by the judgement of every later change. Its key must exist. */
+export async function insertColleague(work: Work, c: Context, asked: Omit<NewUser, 'password'> & { id: string }, factorsFor: (person: Person) => Promise<Factor[]>): Promise<Changed> {
+  const { id } = asked
+  const facts: PersonFacts = { name: asked.name, email: asked.email }
+  const deps = accessDeps(c)
+  const judged = await judgeWorld(work.sql, deps, work.actor.epoch)
+  const departmentId = asked.departmentId ?? work.actor.departmentId
+  checkDepartment(judged, departmentId)
+  const at = work.at.toISOString()
+  const bare: Person = {
+    id, version: 1, departmentId, disabledAt: null, locale: asked.locale ?? work.actor.locale, sessionEpoch: 1, tokenEpoch: 1, administratorUntil: null,
+    emailBlind: emailBlind(c.vault, asked.email), sealed: Buffer.alloc(0), createdAt: at, updatedAt: at, roles: [], factors: [],
+  }
+  const person = await insertPerson(work.sql, c, bare, facts)
+  await savePerson(work.sql, c, person, { factors: await factorsFor(person) }, at, facts)
+  work.record({ action: 'user.created', object: { kind: 'person', id }, subjects: [keyOf(c.vault, person)], detail: { department: departmentId } })
+  const withNew: Judged = { ...judged, before: withPerson(judged.before, worldPerson(person)) }
+  const approval = await changeAuthority(work, deps, withNew, 'person', id, { roles: asked.roles })
+  await work.bumpAuthority()
+  return { person: await lockPerson(work.sql, c, id), facts, approval }
 }
 
 /** Changes name, e-mail and language at once; roles and department by the rules of access. */
@@ -189,5 +196,6 @@ export async function explainFor(c: Context, sql: Sql, personId: string, entity:
   const person = await personById(sql, c, personId)
   if (!person) return null
   const place = { personId, departmentId: person.departmentId, below: person.below }
-  return whyCan(c.registry, { place, roles: person.disabledAt === null ? person.roles.map((r) => r.role) : [] }, entity, record, hangsOn)
+  const pools = await c.poolsOf(sql, person.departmentId)
+  return whyCan(c.registry, { place, pools, roles: person.disabledAt === null ? person.roles.map((r) => r.role) : [] }, entity, record, hangsOn)
 }

@@ -8,6 +8,7 @@ export const Lead = defineEntity('lead', {
   plural: 'leads',
   table: 'leads',
   about: 'person',
+  conceal: { while: 'poolId', fields: ['emails', 'phones', 'handles', 'note'] },
   keep: { years: 2, since: 'updatedAt' },
   fields: {
     fullName: text(200, { class: 'personal', edit: true, find: ['text', 'pinyin', 'sort'], optional: true }),
@@ -29,5 +30,9 @@ export const Lead = defineEntity('lead', {
     contactId: ref('contact', { class: 'internal', optional: true }),
     companyId: ref('company', { class: 'internal', optional: true }),
     dealId: ref('deal', { class: 'internal', optional: true }),
+    poolId: ref('pool', { class: 'internal', optional: true }),
+    pooledAt: time({ class: 'internal' }),
+    claimedPoolId: ref('pool', { class: 'internal', optional: true }),
+    claimedAt: time({ class: 'internal' }),
   },
 })
