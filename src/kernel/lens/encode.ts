@@ -12,7 +12,7 @@ type Value = LensRow['values'][number]
  * Rows travel to DuckDB as one text a column, split there. A data chunk filled from JavaScript costs the event loop 10–18 µs a row and
  * a gigabyte of buffers until they are collected; this costs it 2–4 µs, and the splitting runs on DuckDB's threads.
  */
-const ROW_MARK = '\x1e'
+export const ROW_MARK = '\x1e'
 const ANY_MARK = /[\x00\x1e\x1f]/
 const MARKS = /[\x00\x1e\x1f]/g
 

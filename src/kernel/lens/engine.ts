@@ -9,7 +9,7 @@ import { search } from './search.ts'
 import { Table } from './table.ts'
 import { MAX_VERSION } from './versions.ts'
 import { Writer } from './writer.ts'
-import type { Lens, LensAnswer, LensGroup, LensGroupQuery, LensLog, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
+import type { Lens, LensAnswer, LensBatch, LensGroup, LensGroupQuery, LensLog, LensQuery, LensRemoval, LensRow, LensTable } from './types.ts'
 
 export interface LensOptions {
   readonly tables: readonly LensTable[]
@@ -75,6 +75,10 @@ class DuckLens implements Lens {
     const table = this.#table(entity)
     for (const row of rows) checkRow(table.layout, row)
     await this.#writer.fill(table, rows)
+  }
+
+  fillBatch(entity: string, batch: LensBatch): Promise<void> {
+    return this.#writer.fillBatch(this.#table(entity), batch)
   }
 
   async search(query: LensQuery): Promise<LensAnswer> {

@@ -1,6 +1,7 @@
+export { batchMaker } from './batch.ts'
 export { openLens, type LensOptions } from './engine.ts'
 export { lensRow } from './project.ts'
 export { pinyinOf, sortKey, type Pinyin } from './pinyin.ts'
 export { isAscii, normalise, tail4, termsOf, VALUE_MARK, type Term } from './text.ts'
 export { MAX_VERSION } from './versions.ts'
-export type { Condition, GroupTerm, Lens, LensAnswer, LensColumn, LensGroup, LensGroupQuery, LensKey, LensLog, LensOp, LensQuery, LensRemoval, LensRow, LensTable, Measure } from './types.ts'
+export type { Condition, GroupTerm, Lens, LensAnswer, LensBatch, LensColumn, LensGroup, LensGroupQuery, LensKey, LensLog, LensOp, LensQuery, LensRemoval, LensRow, LensTable, Measure } from './types.ts'

@@ -1,12 +1,14 @@
 import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
 import { encodeCustom, encodeRow, encodeRows, insertCustom, insertRow, insertRows } from './encode.ts'
 import { createTables, ID, type Layout } from './layout.ts'
-import type { LensRow } from './types.ts'
+import type { LensBatch, LensRow } from './types.ts'
 import { Versions } from './versions.ts'
 
 /** Rows that go in and rows that go out, in one transaction. */
 export interface Change {
   readonly insert: readonly LensRow[]
+  /** Rows that go in as another thread made them ready. */
+  readonly batch: LensBatch | null
   /** Rows of the table that are dropped, or replaced by one of `insert`. */
   readonly remove: readonly string[]
 }
@@ -34,12 +36,14 @@ export class Table {
 
   /** Writes a change; all of it is visible when this resolves, or none. */
   async write(change: Change): Promise<void> {
+    if (change.batch && change.remove.length === 0 && change.batch.custom === null) return this.#run(insertRows(this.layout), change.batch.columns)
     const oneStatement = change.insert.length > FEW_ROWS || change.insert.length === 1
     if (oneStatement && change.remove.length === 0 && !change.insert.some((row) => row.custom?.length)) return this.#insert(change.insert)
     await this.#connection.run('BEGIN TRANSACTION')
     try {
       await this.#remove(change.remove)
       await this.#insert(change.insert)
+      if (change.batch) await this.#insertBatch(change.batch)
       await this.#connection.run('COMMIT')
     } catch (error) {
       // The first error is the one to tell; a rollback fails only when DuckDB has already rolled back.
@@ -52,7 +56,15 @@ export class Table {
     if (rows.length === 0) return
     if (rows.length <= FEW_ROWS) for (const row of rows) await this.#run(insertRow(this.layout), encodeRow(this.layout, row))
     else await this.#run(insertRows(this.layout), encodeRows(this.layout, rows))
-    const custom = encodeCustom(rows)
+    await this.#insertCustom(encodeCustom(rows))
+  }
+
+  async #insertBatch(batch: LensBatch): Promise<void> {
+    await this.#run(insertRows(this.layout), batch.columns)
+    await this.#insertCustom(batch.custom)
+  }
+
+  async #insertCustom(custom: readonly string[] | null): Promise<void> {
     if (custom === null) return
     await this.#run(insertCustom(this.layout), custom)
     this.#hasCustom = true

@@ -31,6 +31,15 @@ export interface LensRow {
   custom?: readonly { field: string; value: string | number | null }[]
 }
 
+/**
+ * Rows as the statement takes them, made by `batchMaker` on another thread: the texts of one column, ids first, joined into one. Each id once.
+ */
+export interface LensBatch {
+  versions: readonly number[]
+  columns: readonly string[]
+  custom: readonly string[] | null
+}
+
 export type LensOp = 'eq' | 'ne' | 'in' | 'lt' | 'lte' | 'gt' | 'gte' | 'contains' | 'startsWith' | 'endsWith' | 'between' | 'isEmpty'
 
 /**
@@ -126,6 +135,8 @@ export interface Lens {
   apply(entity: string, rows: readonly LensRow[], removed?: readonly LensRemoval[]): Promise<void>
   /** Bulk filling, newest first; rows already present in this version or a newer one, and rows removed meanwhile, win. Any size; a few thousand is best. */
   fill(entity: string, rows: readonly LensRow[]): Promise<void>
+  /** The same with rows that another thread made ready. */
+  fillBatch(entity: string, batch: LensBatch): Promise<void>
   search(query: LensQuery): Promise<LensAnswer>
   /** Groups in the order of their keys. Throws Problem lens-warming while a row may be missing: half a sum is a wrong one. */
   aggregate(query: LensGroupQuery): Promise<LensGroup[]>

@@ -1,7 +1,8 @@
 import { Problem } from '../base/index.ts'
+import { idsOf, pickRows } from './batch.ts'
 import { kindOf } from './problems.ts'
 import type { Change, Table } from './table.ts'
-import type { LensLog, LensRemoval, LensRow } from './types.ts'
+import type { LensBatch, LensLog, LensRemoval, LensRow } from './types.ts'
 
 /** Rows of one transaction: at 40,000 rows a second a batch stays under 50 ms, and a search never waits for one. */
 const BATCH_ROWS = 2_000
@@ -18,6 +19,8 @@ interface Job {
   readonly rows: readonly LensRow[]
   readonly removed: readonly LensRemoval[]
   readonly fill: boolean
+  /** Rows of a filling thread; they are written by themselves. */
+  readonly batch?: LensBatch
   /** Counts up. */
   readonly at: number
   readonly resolve: () => void
@@ -76,6 +79,13 @@ export class Writer {
     }
   }
 
+  async fillBatch(table: Table, batch: LensBatch): Promise<void> {
+    if (batch.versions.length === 0) return
+    const filled = this.#add(this.#fills, { table, rows: [], removed: [], fill: true, batch })
+    this.#start()
+    await filled
+  }
+
   /** Refuses new work, ends what was committed before, and drops the rest of the filling. */
   async close(): Promise<void> {
     this.#closed = true
@@ -120,7 +130,7 @@ export class Writer {
     let size = 0
     let full = false
     for (const job of queue) {
-      full ||= job.table === table && batch.length > 0 && size + sizeOf(job) > BATCH_ROWS
+      full ||= job.table === table && batch.length > 0 && (size + sizeOf(job) > BATCH_ROWS || job.batch !== undefined || batch[0]?.batch !== undefined)
       if (full || job.table !== table) left.push(job)
       else size += sizeOf(batch[batch.push(job) - 1] ?? job)
     }
@@ -132,7 +142,7 @@ export class Writer {
   async #write(batch: readonly Job[]): Promise<void> {
     const [first] = batch
     if (!first) return
-    const plan = planOf(first.table, batch)
+    const plan = first.batch ? planOfBatch(first.table, first.batch) : planOf(first.table, batch)
     try {
       await first.table.write(plan.change)
       for (const [id, state] of plan.states) first.table.versions.set(id, state.version, state.live)
@@ -152,13 +162,12 @@ export class Writer {
 }
 
 function sizeOf(job: Job): number {
-  return job.rows.length + job.removed.length
+  return job.rows.length + job.removed.length + (job.batch?.versions.length ?? 0)
 }
 
 interface State {
   version: number
   live: boolean
-  row: LensRow | null
 }
 
 interface Plan {
@@ -168,12 +177,12 @@ interface Plan {
 
 /** Works out what a batch changes, in memory: of each row only its last state is written, and nothing older than what is known. */
 function planOf(table: Table, batch: readonly Job[]): Plan {
-  const states = new Map<string, State>()
+  const states = new Map<string, State & { row: LensRow | null }>()
   const known = (id: string) => states.get(id) ?? table.versions.get(id)
   for (const job of batch) {
     for (const row of job.rows) {
       const before = known(row.id)
-      if (accepts(before, row, job.fill)) states.set(row.id, { version: row.version, live: true, row })
+      if (accepts(before, row.version, job.fill)) states.set(row.id, { version: row.version, live: true, row })
     }
     for (const removal of job.removed) {
       const { id, version } = typeof removal === 'string' ? { id: removal, version: 0 } : removal
@@ -185,12 +194,29 @@ function planOf(table: Table, batch: readonly Job[]): Plan {
   }
   const insert = [...states.values()].flatMap(({ row }) => (row ? [row] : []))
   const remove = [...states.keys()].filter((id) => table.versions.get(id)?.live)
-  return { change: { insert, remove }, states }
+  return { change: { insert, batch: null, remove }, states }
 }
 
-function accepts(before: { live: boolean; version: number } | null, row: LensRow, fill: boolean): boolean {
+/** The same for rows made ready by another thread: nearly always all of them are new, and go in as they came. */
+function planOfBatch(table: Table, batch: LensBatch): Plan {
+  const states = new Map<string, State>()
+  const places: number[] = []
+  const remove: string[] = []
+  for (const [place, id] of idsOf(batch).entries()) {
+    const version = batch.versions[place] ?? 0
+    const before = table.versions.get(id)
+    if (!accepts(before, version, true) || states.has(id)) continue
+    states.set(id, { version, live: true })
+    places.push(place)
+    if (before) remove.push(id)
+  }
+  const kept = places.length === batch.versions.length ? batch : pickRows(batch, places)
+  return { change: { insert: [], batch: places.length > 0 ? kept : null, remove }, states }
+}
+
+function accepts(before: { live: boolean; version: number } | null, version: number, fill: boolean): boolean {
   if (!before) return true
   // What fills was read before the removal and cannot know of it.
-  if (!before.live) return !fill && row.version > before.version
-  return fill ? row.version > before.version : row.version >= before.version
+  if (!before.live) return !fill && version > before.version
+  return fill ? version > before.version : version >= before.version
 }

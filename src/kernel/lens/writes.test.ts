@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { batchMaker } from './batch.ts'
 import { contacts, find, id, numbers, opened, query, row } from './lens.fixture.ts'
 import { MAX_VERSION, Versions } from './versions.ts'
 import type { Lens, LensRow } from './types.ts'
@@ -166,6 +167,47 @@ describe('filling', () => {
     lens.setComplete('contact', 1)
     expect((await lens.search(find('a'))).complete).toBe(true)
     expect(lens.status()).toEqual({ rows: 1, total: 1, complete: true })
+  })
+})
+
+describe('filling with rows another thread made ready', () => {
+  const make = batchMaker(contacts)
+  const custom = (n: number, text: string, version = 1): LensRow => ({ ...named(n, text, version), custom: [{ field: 'custom.seat', value: `seat ${text}` }] })
+  const seats = async (text: string) => numbers((await lens.search(query({ where: { field: 'custom.seat', op: 'eq', value: `seat ${text}` } }))).ids).toSorted((a, b) => a - b)
+
+  test('gives the same as filling with the rows', async () => {
+    const rows = Array.from({ length: 2500 }, (_, n) => (n % 3 === 0 ? custom(n, `name${n}`) : named(n, n % 7 === 0 ? '王小明' : `name${n}`)))
+    const other = await opened()
+    await other.fill('contact', rows)
+    await lens.fillBatch('contact', make(rows))
+    for (const terms of ['name24', 'wxm', '小明', 'wangxiaomin']) {
+      const ask = find(terms, { limit: 100, sort: [{ field: 'fullName', direction: 'asc' }] })
+      expect(await lens.search(ask)).toEqual(await other.search(ask))
+    }
+    expect(await seats('name2400')).toEqual([2400])
+    expect(lens.status().rows).toBe(2500)
+    await other.close()
+  })
+
+  test('yields to what was written live, newer or removed, before or after it', async () => {
+    await lens.apply('contact', [custom(1, 'live', 2), custom(2, 'live', 1)], [id(3), { id: id(5), version: MAX_VERSION }])
+    await lens.fillBatch('contact', make([custom(1, 'old', 1), custom(2, 'old', 1), custom(3, 'old', 1), custom(4, 'old', 1), custom(5, 'old', 9)]))
+    expect([await found('live'), await found('old'), await seats('live'), await seats('old')]).toEqual([[2, 1], [4], [1, 2], [4]])
+    await lens.apply('contact', [custom(4, 'live', 2)])
+    await lens.fillBatch('contact', make([custom(4, 'old', 1), custom(2, 'newer', 2), named(6, 'fresh')]))
+    expect([await found('live'), await found('old'), await found('newer'), await seats('live'), await seats('newer'), await all()]).toEqual([[4, 1], [], [2], [1, 4], [2], [1, 2, 4, 6]])
+  })
+
+  test('takes a row that is in it twice once, and two batches of one row as the newer', async () => {
+    await lens.fillBatch('contact', make([named(1, 'first'), named(1, 'second')]))
+    await Promise.all([lens.fillBatch('contact', make([named(2, 'older', 1)])), lens.fillBatch('contact', make([named(2, 'newer', 2)])), lens.fillBatch('contact', make([named(2, 'older', 1)]))])
+    expect([await found('first'), await found('second'), await found('newer'), await found('older'), await all()]).toEqual([[1], [], [2], [], [1, 2]])
+  })
+
+  test('of nothing does nothing; of a row that would spoil its neighbours is refused where it is made', async () => {
+    await lens.fillBatch('contact', make([]))
+    expect(() => make([named(1, 'good'), { ...named(2, 'bad'), values: ['one'] }])).toThrow(TypeError)
+    expect(await all()).toEqual([])
   })
 })
 

@@ -16,6 +16,8 @@ export interface OpenedVault extends Vault {
   verifyRecoveryKit(text: string): boolean
   /** Exports the root key's unwrapping for the lens's filling threads; never leaves the process. */
   rootForThreads(): KeyObject
+  /** Where its keys lie, for threads that read them. */
+  readonly keyStore: string
 }
 
 const keyStorePath = (config: Config): string => join(config.home, 'keys', 'keystore.sqlite')
@@ -162,6 +164,7 @@ function withKit(store: KeyStore, root: KeyObject, vault: Vault): OpenedVault {
       }
     },
     rootForThreads: () => root,
+    keyStore: store.path,
   }
 }
 

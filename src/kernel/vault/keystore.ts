@@ -83,6 +83,7 @@ export class KeyStore {
   readonly path: string
   readonly #db: DatabaseSync
   readonly #get: StatementSync
+  readonly #range: StatementSync
   readonly #buried: StatementSync
   readonly #waiting = new Map<number, { resolve: () => void; reject: (e: unknown) => void }>()
   // Started by the first write: whoever only reads (the lens's filling threads) never opens the file for writing.
@@ -101,6 +102,7 @@ export class KeyStore {
       if (format !== FORMAT) throw new Refusal('key-store-format', 'This key store was written by another version of Sealbook: use that version, nothing was changed.')
       this.instanceId = (meta.get('instance') as { value: string }).value
       this.#get = db.prepare('SELECT epoch, version, wrapped FROM owner_key WHERE id = ?')
+      this.#range = db.prepare('SELECT id, epoch, version, wrapped FROM owner_key WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?')
       this.#buried = db.prepare('SELECT 1 FROM tombstone WHERE id = ?')
       this.#db = db
     } catch (error) {
@@ -114,6 +116,25 @@ export class KeyStore {
     const id = uuidBytes(ownerId)
     const row = this.#read(() => this.#get.get(id)) as { epoch: number; version: number; wrapped: Uint8Array } | undefined
     return row ? { ownerId, epoch: row.epoch, keyVersion: row.version, wrapped: Buffer.from(row.wrapped) } : null
+  }
+
+  /** The wrapped keys of several owners, as far as there are any. Those of a page of rows were made one after the other, so they are read as a range, and what that did not reach by itself. */
+  ownerKeys(ownerIds: readonly string[]): Map<string, WrappedOwnerKey> {
+    const found = new Map<string, WrappedOwnerKey>()
+    const sorted = [...new Set(ownerIds)].sort()
+    const [first, last] = [sorted[0], sorted.at(-1)]
+    if (first === undefined || last === undefined) return found
+    const wanted = new Set(sorted)
+    const [from, to] = [uuidBytes(first), uuidBytes(last)]
+    for (const r of this.#read(() => this.#range.all(from, to, 2 * sorted.length)) as unknown as OwnerRow[]) {
+      const ownerId = uuidText(r.id)
+      if (wanted.has(ownerId)) found.set(ownerId, wrappedOf(ownerId, r))
+    }
+    for (const ownerId of sorted) {
+      const row = found.has(ownerId) ? null : this.ownerKey(ownerId)
+      if (row) found.set(ownerId, row)
+    }
+    return found
   }
 
   isBuried(ownerId: string): boolean {
@@ -150,7 +171,7 @@ export class KeyStore {
     const page = this.#db.prepare('SELECT id, epoch, version, wrapped FROM owner_key WHERE id < ? ORDER BY id DESC LIMIT 1000')
     let rows = this.#read(() => this.#db.prepare('SELECT id, epoch, version, wrapped FROM owner_key ORDER BY id DESC LIMIT 1000').all()) as unknown as OwnerRow[]
     while (rows.length > 0) {
-      for (const r of rows) yield { ownerId: uuidText(r.id), epoch: r.epoch, keyVersion: r.version, wrapped: Buffer.from(r.wrapped) }
+      for (const r of rows) yield wrappedOf(uuidText(r.id), r)
       const last = rows.at(-1)!.id
       rows = this.#read(() => page.all(last)) as unknown as OwnerRow[]
     }
@@ -234,6 +255,10 @@ export class KeyStore {
 }
 
 type OwnerRow = { id: Uint8Array; epoch: number; version: number; wrapped: Uint8Array }
+
+function wrappedOf(ownerId: string, r: OwnerRow): WrappedOwnerKey {
+  return { ownerId, epoch: r.epoch, keyVersion: r.version, wrapped: Buffer.from(r.wrapped.buffer, r.wrapped.byteOffset, r.wrapped.byteLength) }
+}
 
 function damaged(path: string, cause: unknown): Refusal {
   return new Refusal('key-store-damaged', `The key store at ${path} cannot be read: correct its rights, or put it back from its own backup; nothing was changed.`, 4, cause)
