@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:https'
 import { join } from 'node:path'
 import type { CountryCode } from 'libphonenumber-js/max'
-import { Refusal } from './kernel/base/index.ts'
+import { uuidv7 } from './kernel/base/index.ts'
 import { writeServerJson, removeServerJson } from './kernel/base/home.ts'
 import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
@@ -15,7 +15,7 @@ import { errorFields, openLog, type Log } from './kernel/log/index.ts'
 import type { Module } from './kernel/module.ts'
 import { hostsOf, openTls, type Tls } from './kernel/tls/index.ts'
 import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index.ts'
-import { EpochWatch, type WorkDeps } from './kernel/work/index.ts'
+import { EpochWatch, openDesk, systemActor, type WorkDeps } from './kernel/work/index.ts'
 import { ENTITIES } from './entities.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
@@ -26,20 +26,23 @@ import { companiesModule, companySlice } from './modules/companies/index.ts'
 import { contactsModule, contactSlice } from './modules/contacts/index.ts'
 import { contractsModule, contractSlice } from './modules/contracts/index.ts'
 import { dealsModule, dealSlice } from './modules/deals/index.ts'
-import { leadsModule, leadSlice } from './modules/leads/index.ts'
-import { pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
-import { currenciesModule, rateSlice } from './modules/currencies/index.ts'
+import { Lead, leadsModule, leadSlice, rescore } from './modules/leads/index.ts'
+import { ensureStandardPipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
 import { CHANGES_PER_HOUR, changesModule } from './modules/changes/index.ts'
+import { currenciesModule, type Reckoning, rateSlice } from './modules/currencies/index.ts'
 import { CustomFields, customFieldsModule } from './modules/custom-fields/index.ts'
+import { Demo, demoModule } from './modules/demo/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
-import { createAuthenticator, explain, identityModule, peopleSource, placeOf, principalsOf, purgeSessions, setUpModule, SetUpPage, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
-import { actorOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
+import { createAuthenticator, explain, identityModule, peopleSource, placeOf, poolsOf, principalsOf, purgeSessions, setUpModule, SetUpPage, staffingOf, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
+import { actorOf, founderOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
 import { notificationsModule, purgeNotifications } from './modules/notifications/index.ts'
 import { Organisation, organisationModule } from './modules/organisation/index.ts'
+import { poolSlice, poolsModule, poolsOpenTo, returnDue } from './modules/pools/index.ts'
 import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
+import { SCORE_QUEUE, scoreRuleSlice, scoreRulesModule } from './modules/score-rules/index.ts'
 import { reportsModule } from './modules/reports/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
@@ -48,10 +51,12 @@ import { purgeDeliveries, Targets, Webhooks } from './modules/webhooks/index.ts'
 
 export { ENTITIES }
 
+/** Which day it is and in which currency sums are told, as the organisation has it at that moment. */
+const reckoningOf = (o: Organisation): Reckoning => ({ baseCurrency: () => o.settings.baseCurrency, today: (at) => o.day(at) })
+
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
-  const reckoning = { baseCurrency: () => organisation.settings.baseCurrency, today: (at: Date) => organisation.day(at) }
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), pipeline: pipelineSlice(), rate: rateSlice(reckoning), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), 'score-rule': scoreRuleSlice(Lead), pool: poolSlice(), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -82,6 +87,7 @@ interface Parts {
   customFields: CustomFields
   organisation: Organisation
   runs: Runs
+  demo: Demo
   webhooks: Webhooks
   authenticator: Authenticator
   migrations: readonly Migration[]
@@ -101,10 +107,12 @@ function modulesOf(p: Parts): Module[] {
     accessModule({ vault: p.vault, ledger: p.ledger, registry, people: peopleSource(p.identity) }),
     contactsModule(p.records, p.slices.contact),
     companiesModule(p.records, p.slices.company),
-    leadsModule(p.records, p.slices.lead),
+    leadsModule(p.records, p.slices.lead, { company: p.slices.company.entity, contact: p.slices.contact.entity, deal: p.slices.deal.entity }),
+    scoreRulesModule(p.records, p.slices['score-rule']),
+    poolsModule({ records: p.records, openTo: poolsOf(p.identity) }, p.slices.pool, [p.slices.lead, p.slices.company]),
     pipelinesModule(p.records, p.slices.pipeline),
     currenciesModule(p.records, p.slices.rate),
-    dealsModule(p.records, p.slices.deal),
+    dealsModule(p.records, p.slices.deal, reckoningOf(p.organisation)),
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity, ENTITIES),
     notificationsModule(p.records),
@@ -120,6 +128,7 @@ function modulesOf(p: Parts): Module[] {
     trail,
     keysModule({ config: p.config, vault: p.vault }),
     doctorModule({ config: p.config, vault: p.vault, sql: p.db, ledger: p.ledger, entities: ENTITIES, migrations: p.migrations }),
+    demoModule(p.demo),
     { name: 'records', routes: [undoRoute(p.records)] },
   ]
 }
@@ -164,7 +173,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = slicesOf(() => 'US', absent())
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), webhooks: new Webhooks(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), demo: absent(), webhooks: new Webhooks(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -177,11 +186,11 @@ interface Opened {
 
 async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
   const { vault, db, database } = instance
-  const late: { handles?: PersonHandles } = {}
+  const late: { handles?: PersonHandles; furnish?: () => Promise<void> } = {}
   const opening = {
     ledger: openLedger({ db, vault, nodeId: instance.nodeId, log, anchorFile: join(config.home, 'keys', 'ledger-anchor'), personOf: (handle) => late.handles?.of(handle) ?? null }),
     lens: openLens({ tables: ENTITIES.map(lensTable), memoryLimitMb: LENS_MEMORY_MB, log }),
-    jobs: openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: [...Object.values(RUN_QUEUES), ...ATTACHMENT_QUEUES], log }),
+    jobs: openJobs({ admin: database.admin, app: database.app, appRole: database.appRole, queues: [...Object.values(RUN_QUEUES), ...ATTACHMENT_QUEUES, SCORE_QUEUE], log }),
   }
   // Said before they are open, so that one that is refused leaves none of the others open.
   undo.push(() => opening.ledger.then((l) => l.close(), nothing), () => opening.lens.then((l) => l.close(), nothing), () => opening.jobs.then((j) => j.stop(), nothing))
@@ -196,11 +205,13 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   await organisation.load()
   const setUp = new SetUpPage(identity, vault, async () => {
     await Promise.all([home.refresh(), organisation.load(), late.handles?.refresh()])
+    await late.furnish?.()
   })
   const customFields = new CustomFields()
   await customFields.load(db, vault, ledger)
   const country = (): CountryCode => home.get()
   const slices = slicesOf(country, organisation)
+  identity.pools = poolsOpenTo({ vault, ledger, slice: slices.pool })
   const records: RecordsDeps = {
     slices: new Map(Object.entries<Slice>(slices)),
     matches: new MatchBudget(),
@@ -209,13 +220,25 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
     explain: explain(identity),
   }
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
+  await jobs.work(SCORE_QUEUE, () => rescore(work, records))
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
-  const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
   const webhooks = new Webhooks({ work, records, principals: principalsOf(identity), targets: new Targets(config.webhookNetworks) })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, webhooks, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, demo: new Demo({ work, records, staffing: staffingOf(identity) }), webhooks, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  late.furnish = () => furnish({ parts, work })
+  await late.furnish()
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)
   return { parts, work, mounted }
+}
+
+/** What an organisation begins with, made where it is missing; nothing before there is one. */
+async function furnish({ parts, work }: Pick<Opened, 'parts' | 'work'>): Promise<void> {
+  const founder = await founderOf(parts.identity)
+  if (!founder) return
+  const { desk, settled } = openDesk(work, systemActor({ pipeline: ['read', 'create'] }), uuidv7())
+  await ensureStandardPipeline(desk, parts.records, founder, parts.organisation.settings.locale)
+  await settled()
 }
 
 const nothing = (): void => undefined
@@ -240,11 +263,27 @@ function keepTidy(opened: Opened, log: Log): () => void {
 const ROUND_MS = 15_000
 
 /** What comes round on one node at a time. */
-function startRounds({ parts }: Opened, node: string, log: Log): () => Promise<unknown> {
+function startRounds({ parts, work }: Opened, node: string, log: Log): () => Promise<unknown> {
   const { db, vault, ledger, identity, slices } = parts
   const reminders = new RemindersDue({ db, vault, ledger, slice: slices.activity, actorOf: (id) => actorOf(identity, id, null) })
-  const rounds = [startRound({ db, log, node }, { name: 'reminders', everyMs: ROUND_MS, run: async () => void (await reminders.run()) })]
+  const rounds = [
+    startRound({ db, log, node }, { name: 'reminders', everyMs: ROUND_MS, run: async () => void (await reminders.run()) }),
+    startRound({ db, log, node }, { name: 'pools', everyMs: HOUR_MS, run: async () => void (await returnDue(work, { records: parts.records, openTo: poolsOf(identity) })) }),
+  ]
   return () => Promise.all(rounds.map((r) => r.stop()))
+}
+
+type StartOptions = { demo?: boolean; progress: Progress; stopped?: Promise<void> }
+
+/** Makes the demonstration company where one is asked for: now, or as soon as there is somebody whose it is. Throws a Refusal in a home with records. */
+async function showDemo({ demo, setUp }: Parts, { demo: wanted, progress, stopped }: StartOptions, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<void> {
+  if (!wanted) return
+  await demo.check()
+  undo.push(() => demo.stop())
+  void stopped?.then(() => demo.stop())
+  const make = (): Promise<void> => demo.make((done, total) => progress(`The demonstration company: ${done} of ${total} records`, `演示公司：已生成 ${done} / ${total} 条记录`))
+  setUp.afterwards(() => void make().catch((error: unknown) => log.error({ component: 'demo', ...errorFields(error) }, 'the demonstration company was not made; the next start with --demo goes on')))
+  await make()
 }
 
 async function serve(config: Config, opened: Opened, tls: Tls, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<number> {
@@ -260,8 +299,7 @@ async function serve(config: Config, opened: Opened, tls: Tls, log: Log, undo: (
 }
 
 /** Opens everything in the order of the house and serves it. What was opened is closed again when a later part is refused. */
-export async function startApp(config: Config, options: { demo?: boolean; progress: Progress }): Promise<RunningApp> {
-  if (options.demo) throw new Refusal('demo-unavailable', 'The demonstration company comes with the nouns of the daily CRM; start without --demo.', 2)
+export async function startApp(config: Config, options: StartOptions): Promise<RunningApp> {
   const undo: (() => Promise<unknown> | unknown)[] = []
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
@@ -284,9 +322,10 @@ export async function startApp(config: Config, options: { demo?: boolean; progre
     undo.push(() => filling.stop())
     undo.push(() => runs.stop())
     await runs.start()
+    await opened.parts.attachments.start()
     undo.push(() => webhooks.stop())
     webhooks.start()
-    await opened.parts.attachments.start()
+    await showDemo(opened.parts, options, log, undo)
     const { custodians } = vault.status()
     const posture = keyPosture(config, vault.instanceId, custodians)
     const setupUrl = await opened.parts.setUp.url(url)
