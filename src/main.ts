@@ -22,6 +22,7 @@ const rooms: Readonly<Record<string, () => Promise<{ verbs: readonly Verb[] }>>>
   ledger: () => import('./cli/ledger.ts'),
   keys: () => import('./cli/keys.ts'),
   doctor: () => import('./cli/doctor.ts'),
+  demo: () => import('./cli/demo.ts'),
   call: () => import('./cli/call.ts'),
   docs: () => import('./cli/docs.ts'),
 }

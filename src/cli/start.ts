@@ -52,7 +52,7 @@ async function run(terminal: Terminal, given: Given): Promise<Outcome> {
   const stopping = toldToStop(terminal)
   let stop = (): Promise<void> => Promise.resolve()
   endOnFault(() => stop())
-  const app = await startApp(config, { demo: given.has('demo'), progress: terminal.progress })
+  const app = await startApp(config, { demo: given.has('demo'), progress: terminal.progress, stopped: stopping })
   stop = app.stop
   const lines = banner(terminal, app).join('\n')
   if (terminal.json) toStderr(lines)
@@ -70,7 +70,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'start',
     says: ['start the server in the foreground', '在前台启动服务器'],
-    flags: { demo: { says: ['reserved: the invented company comes with the daily CRM, until then it is refused', '预留：示例公司将随日常 CRM 提供，目前会被拒绝'] } },
+    flags: { demo: { says: ['make an invented company to look around in, in a home without records', '在没有记录的实例中生成一家虚构公司，供试用'] } },
     run,
   },
 ]

@@ -3,7 +3,7 @@ import { pinyin } from 'pinyin-pro'
 import { expect, test } from 'vitest'
 import { parsePhone } from '../../src/modules/contact-points/phone.ts'
 import { generateCompanies, generateContacts, givenNameWeights, surnameWeights, wangXiaoming } from './chinese.ts'
-import { random } from './random.ts'
+import { random } from '../../src/modules/demo/plan/random.ts'
 
 test('a seed means the same people for ever', () => {
   const hash = createHash('sha256')

@@ -1,8 +1,8 @@
-import { givenNames, surnames, type Spelt } from './names-zh.ts'
-import { random, type Random } from './random.ts'
-import { chinese, english } from './words.ts'
+import { givenNames, surnames, type Spelt } from '../../src/modules/demo/plan/names-zh.ts'
+import { random, type Random } from '../../src/modules/demo/plan/random.ts'
+import { chinese, english } from '../../src/modules/demo/plan/words.ts'
 
-export { givenNameWeights, surnameWeights } from './names-zh.ts'
+export { givenNameWeights, surnameWeights } from '../../src/modules/demo/plan/names-zh.ts'
 
 /** An invented person. Addresses stand in domains reserved for examples (RFC 2606); numbers are random in valid ranges. */
 export interface GeneratedContact {

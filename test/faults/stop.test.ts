@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { random } from '../build/random.ts'
+import { random } from '../../src/modules/demo/plan/random.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../harness/server.ts'
 import { askImport, importEnd, pause, Writers } from './writers.ts'
 

@@ -1,5 +1,5 @@
 import { appendFileSync, readFileSync } from 'node:fs'
-import type { Random } from '../build/random.ts'
+import type { Random } from '../../src/modules/demo/plan/random.ts'
 import type { Answer, Json, TestServer } from '../harness/server.ts'
 
 /** What the server said it had kept, as a client wrote it down: one line of JSON each, in a file outside the home. */

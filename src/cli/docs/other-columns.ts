@@ -33,6 +33,8 @@ export const OTHER_COLUMNS: Readonly<Record<string, Readonly<Record<string, stri
   round: { name: 'which work comes round', node: 'on which node', until: WHEN },
   notification: { id: ID, person_id: 'who was told something, and how often', key: MAC, created_at: WHEN, read_at: 'when it was read', mail: 'whether a mail went out', words: SEALED },
   notification_setting: { person_id: LINK, mail: 'whether a colleague wants mails' },
+  demo_run: { id: ID, only_row: 'nothing', state: 'that there is a demonstration company', person_id: 'who made it', day: WHEN, mac: MAC },
+  demo_batch: { run_id: LINK, n: 'nothing', noun: 'rows of which noun', ids: 'which rows are invented', mac: MAC },
   idempotency: { key_mac: MAC, body_mac: MAC, status: 'that a request was done', seal_owner: 'which row it was about', answer: SEALED, created_at: WHEN },
   ledger_event: {
     id: ID, at: WHEN, node: 'on which node', object_id: 'which row was touched, and by how many events: the pattern of access', seal_owner: 'whose key seals the detail', action: 'what was done, e.g. contact.read',

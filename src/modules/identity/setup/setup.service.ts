@@ -27,6 +27,7 @@ export class SetUpPage {
   readonly #c: Context
   readonly #kit: Kit
   readonly #done: () => void | Promise<void>
+  readonly #afterwards: (() => void)[] = []
   readonly link: SetUpLink
 
   constructor(deps: IdentityDeps, kit: Kit, done: () => void | Promise<void> = () => undefined) {
@@ -35,6 +36,11 @@ export class SetUpPage {
     this.#kit = kit
     this.#done = done
     this.link = new SetUpLink(() => this.#c.now())
+  }
+
+  /** Begun once there is an owner; the page does not wait for it. */
+  afterwards(begin: () => void): void {
+    this.#afterwards.push(begin)
   }
 
   /** The link to show at start, or null once there is an owner. */
@@ -94,6 +100,7 @@ export class SetUpPage {
     const made = await setUp(this.#deps, { ...words, totp: totp ? this.#confirmed() : undefined, token: false })
     this.link.use()
     await this.#done()
+    for (const begin of this.#afterwards) begin()
     return made.recoveryCodes
   }
 }
