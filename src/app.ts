@@ -24,7 +24,7 @@ import { ATTACHMENT_QUEUES, Attachments, attachmentSlice, type AttachmentWords }
 import { bulkModule } from './modules/bulk/index.ts'
 import { companiesModule, companySlice } from './modules/companies/index.ts'
 import { contactsModule, contactSlice } from './modules/contacts/index.ts'
-import { contractsModule, contractSlice } from './modules/contracts/index.ts'
+import { contractsDue, contractsModule, contractSlice } from './modules/contracts/index.ts'
 import { dealsModule, dealSlice } from './modules/deals/index.ts'
 import { Lead, leadsModule, leadSlice, rescore } from './modules/leads/index.ts'
 import { ensureStandardPipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
@@ -56,7 +56,7 @@ const reckoningOf = (o: Organisation): Reckoning => ({ baseCurrency: () => o.set
 
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), 'score-rule': scoreRuleSlice(Lead), pool: poolSlice(), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice(), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), 'score-rule': scoreRuleSlice(Lead), pool: poolSlice(), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice((at) => organisation.day(at)), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -268,6 +268,7 @@ function startRounds({ parts, work }: Opened, node: string, log: Log): () => Pro
   const reminders = new RemindersDue({ db, vault, ledger, slice: slices.activity, actorOf: (id) => actorOf(identity, id, null) })
   const rounds = [
     startRound({ db, log, node }, { name: 'reminders', everyMs: ROUND_MS, run: async () => void (await reminders.run()) }),
+    startRound({ db, log, node }, { name: 'contracts', everyMs: HOUR_MS, run: async () => void (await contractsDue({ work, records: parts.records, settings: () => parts.organisation.settings, today: (at) => parts.organisation.day(at) })) }),
     startRound({ db, log, node }, { name: 'pools', everyMs: HOUR_MS, run: async () => void (await returnDue(work, { records: parts.records, openTo: poolsOf(identity) })) }),
   ]
   return () => Promise.all(rounds.map((r) => r.stop()))
