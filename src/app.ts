@@ -34,8 +34,9 @@ import { CustomFields, customFieldsModule } from './modules/custom-fields/index.
 import { Demo, demoModule } from './modules/demo/index.ts'
 import { doctorModule } from './modules/doctor/index.ts'
 import { exportsModule } from './modules/exports/index.ts'
-import { createAuthenticator, explain, identityModule, peopleSource, placeOf, poolsOf, principalsOf, purgeSessions, setUpModule, SetUpPage, staffingOf, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
+import { createAuthenticator, disableIn, explain, identityModule, peopleSource, placeOf, poolsOf, principalsOf, purgeSessions, setUpModule, SetUpPage, staffingOf, type IdentityDeps, type StatusFacts } from './modules/identity/index.ts'
 import { actorOf, founderOf, HomeCountry, PersonHandles } from './modules/identity/lookups.ts'
+import { handoverModule } from './modules/handover/index.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
 import { notificationsModule, purgeNotifications } from './modules/notifications/index.ts'
@@ -123,6 +124,7 @@ function modulesOf(p: Parts): Module[] {
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
     bulkModule(p.records, p.runs),
+    handoverModule({ records: p.records, disable: (desk, id) => disableIn(p.identity)(desk, id) }, p.runs, [p.slices.contact, p.slices.company, p.slices.lead, p.slices.deal, p.slices.contract]),
     changesModule({ nouns: new Map(ENTITIES.map((e) => [e.name, e])), budget: new MatchBudget(CHANGES_PER_HOUR) }),
     p.webhooks.module(),
     trail,
@@ -251,7 +253,7 @@ const HOUR_MS = 3_600_000
 function keepTidy(opened: Opened, log: Log): () => void {
   const { db } = opened.parts
   const round = (): void => {
-    void Promise.all([purgeIdempotency(db), purgeUndo(db), purgeNotifications(db), opened.parts.runs.purge(), opened.parts.demo.tidy(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), purgeNotifications(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
   }
   const timer = setInterval(round, HOUR_MS)
   timer.unref()

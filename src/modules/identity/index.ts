@@ -1,11 +1,12 @@
 import './problems.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
+import type { Desk } from '../../kernel/work/types.ts'
 import type { Module } from '../../kernel/module.ts'
 import type { PeopleSource } from '../access/index.ts'
 import { contextOf, type IdentityDeps } from './context.ts'
 import { identityRoutes } from './identity.routes.ts'
-import { explainFor, peopleSource as sourceOf, placeOf as placeIn } from './people.service.ts'
+import { disableUser, explainFor, peopleSource as sourceOf, placeOf as placeIn } from './people.service.ts'
 import { resetAtHost as resetIn } from './reset.service.ts'
 import { publicSessionRoutes, sessionRoutes } from './session.routes.ts'
 import { setUpRoutes, type StatusFacts } from './setup/setup.routes.ts'
@@ -64,6 +65,9 @@ export function placeOf(deps: IdentityDeps): (sql: Sql, personId: string) => Pro
 
 /** Pools open to the people of a department. */
 export const poolsOf = (deps: IdentityDeps): ((sql: Sql, departmentId: string) => Promise<readonly string[]>) => contextOf(deps).poolsOf
+
+/** Shuts a person out, as the route does; for the end of a hand-over. */
+export const disableIn = (deps: IdentityDeps): ((desk: Desk, personId: string) => Promise<void>) => (desk, personId) => disableUser(desk, contextOf(deps), personId)
 
 /** Why a person may or may not see a record: the rule chain of GET /{noun}/{id}/why. */
 export function explain(deps: IdentityDeps): (sql: Sql, personId: string, entity: Entity, record: AnyRecord, hangsOn?: AnyRecord | null) => Promise<object | null> {

@@ -5,9 +5,28 @@ import type { Ledger } from '../../kernel/ledger/types.ts'
 import type { Vault } from '../../kernel/vault/types.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { ALL, mayOn, rowCondition } from '../access/index.ts'
-import { changeRecord, openRow, sliceFor, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
+import { changeRecord, openRow, sliceFor, type Deriving, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
 import { Pool } from './pools.entity.ts'
-import { claimedBy } from './pools.store.ts'
+import { claimedBy, heldIn } from './pools.store.ts'
+
+const NOBODY = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * The rules of a pool itself. It is opened only to departments in which its writer could give a record to somebody anyway: a pool must not
+ * carry customers farther than its maker reaches. Whatever decides who sees what lies in it ends every cached grant.
+ */
+export async function poolRules(before: AnyRecord | null, next: AnyRecord, { work, deps }: Deriving): Promise<AnyRecord> {
+  const target = sliceFor(deps, String(next['kind'])).entity
+  const had = new Set((before?.['departments'] ?? []) as string[]) // the entity's type of this field
+  const has = [...new Set(next['departments'] as string[])]
+  for (const departmentId of has) {
+    if (!had.has(departmentId) && !mayOn(target, 'assign', { ...next, ownerId: NOBODY, departmentId }, work.actor)) throw new Problem('invalid', { errors: [{ path: 'departments', code: 'not-found' }] })
+  }
+  if (next.deletedAt !== null && before?.deletedAt === null && (await heldIn(work.sql, target, next.id)) > 0) throw new Problem('pool-in-use')
+  const moved = before === null || before.deletedAt !== next.deletedAt || has.length !== had.size || has.some((d) => !had.has(d))
+  if (moved) await work.bumpAuthority()
+  return { ...next, departments: has }
+}
 
 /** Pools open to somebody, by the departments they are in: their own and those above it. */
 export type OpenPools = (sql: Sql, departments: () => Promise<readonly string[]>) => Promise<readonly string[]>

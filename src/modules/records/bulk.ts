@@ -100,20 +100,32 @@ function noteRefusals(desk: Desk, route: string, failed: BulkAnswer['failed']): 
 /** Whoever has it, and is the person who did it, takes back what was done. */
 export const newUndoToken = (): string => randomBytes(24).toString('base64url')
 
-/** `token`: of a change that goes on over several calls, and is taken back as one. */
-export async function bulkChange(desk: Desk, deps: RecordsDeps, slice: Slice, body: BulkBody, token = newUndoToken()): Promise<BulkAnswer> {
+/** What is to be done to many records, one by one. `token`: of a change that goes on over several calls, and is taken back as one. */
+export interface ManyWords {
+  ids: readonly string[]
+  /** As which request refusals are written down. */
+  route: string
+  token: string
+  changeOf(work: Work, id: string): Change
+}
+
+export async function changeMany(desk: Desk, deps: RecordsDeps, slice: Slice, { ids, route, token, changeOf }: ManyWords): Promise<BulkAnswer> {
   const mac = tokenMac(desk.vault, desk.actor.personId, token)
   let undoable = false
-  const { done, failed } = await oneByOne(new Set(body.ids), (id) =>
+  const { done, failed } = await oneByOne(new Set(ids), (id) =>
     desk.write(async (work) => {
-      const written = await changeRecord(work, deps, slice, changeFor(work, deps, slice, id, body))
+      const written = await changeRecord(work, deps, slice, changeOf(work, id))
       if (Object.keys(written.changes).length === 0) return
       await keepUndo(work, slice, mac, written, written.changes)
       undoable = true
     }),
   )
-  noteRefusals(desk, `POST /${slice.entity.plural}/bulk`, failed)
+  noteRefusals(desk, route, failed)
   return { done, failed, undoToken: undoable ? token : null }
+}
+
+export function bulkChange(desk: Desk, deps: RecordsDeps, slice: Slice, body: BulkBody, token = newUndoToken()): Promise<BulkAnswer> {
+  return changeMany(desk, deps, slice, { ids: body.ids, route: `POST /${slice.entity.plural}/bulk`, token, changeOf: (work, id) => changeFor(work, deps, slice, id, body) })
 }
 
 interface Step {

@@ -1,4 +1,4 @@
-export { bulkChange, newUndoToken, purgeUndo, undoChange, type BulkAnswer, type BulkBody } from './bulk.ts'
+export { bulkChange, changeMany, newUndoToken, purgeUndo, undoChange, type BulkAnswer, type BulkBody } from './bulk.ts'
 export { parseBulk, recordContracts } from './contracts.ts'
 export { startFilling, type FillDeps } from './fill.ts'
 export { lensRow, lensTable, toLensRow, type Shown } from './lens-row.ts'
