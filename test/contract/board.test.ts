@@ -98,6 +98,16 @@ describe('the board', () => {
     for (const column of (await boardOf(rep.token, { where: { or: [theirs, { field: 'tags', op: 'eq', value: 'odd' }] } })).columns) for (const d of column.items) expect(d.ownerId).toBe(rep.id)
   })
 
+  test('a token that may not read pipelines gets none, and one that may not read rates gets no sum they would tell', async () => {
+    const session = await server.signIn(rep.email, rep.password)
+    const tokenFor = async (scopes: string[]): Promise<string> => (await server.call('POST', '/tokens', { userId: rep.id, name: scopes.join(), scopes }, session)).body.token
+    const blind = await server.call('POST', '/deals/board', {}, { token: await tokenFor(['deals:read']) })
+    expect([blind.status, JSON.stringify(blind.body).includes(pipeline.name)]).toEqual([404, false])
+    const [column] = (await boardOf(await tokenFor(['deals:read', 'pipelines:read']))).columns
+    const usd = column.amounts.find((a: Json) => a.currency === 'USD')?.minor ?? 0
+    expect(column.amountInBase).toEqual({ amount: { currency: 'USD', minor: usd }, unconverted: column.amounts.map((a: Json) => a.currency).filter((c: string) => c !== 'USD') })
+  })
+
   test('a move leaves one column and comes into another at once', async () => {
     const deal = deals.find((d) => d.ownerId === rep.id && d.stageId === at(0).id)
     const before = await boardOf(rep.token)

@@ -106,6 +106,14 @@ describe('renewing', () => {
     expectProblem(await server.call('POST', '/contracts', { number: 'x', renewsId: one.id }, { token: rep.token }), 400, 'invalid')
   })
 
+  test('names no company that whoever renews does not see any more', async () => {
+    const gone = (await server.call('POST', '/companies', { name: 'Given away' }, { token: rep.token })).body
+    const contact = (await server.call('POST', '/contacts', { fullName: 'Stays' }, { token: rep.token })).body
+    const old = await make({ status: 'active', endsOn: day(30), companyId: gone.id, contactIds: [contact.id] })
+    expect((await server.call('PATCH', `/companies/${gone.id}`, { ownerId: other.id }, { headers: version(gone) })).status).toBe(200)
+    expect((await renew(old, { number: 'G-1' })).body).toMatchObject({ companyId: null, contactIds: [contact.id], renewsId: old.id })
+  })
+
   test('a manager who renews a colleague\'s contract leaves it theirs', async () => {
     const old = await make({ status: 'active', endsOn: day(30) })
     const answer = await server.call('POST', `/contracts/${old.id}/renew`, { number: 'M-1' }, { headers: version(old) })

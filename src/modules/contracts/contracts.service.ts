@@ -2,7 +2,7 @@ import { Problem, uuidv7 } from '../../kernel/base/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { rightsOf, rowCondition } from '../access/index.ts'
-import { changeRecord, checkedNew, insertRecord, openOne, type Deriving, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
+import { changeRecord, checkedNew, insertRecord, openOne, sliceFor, type Deriving, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
 import type { Renewal } from './contracts.contract.ts'
 import { Contract } from './contracts.entity.ts'
 import { checkPeriod, checkStatus, followPeriod, mayRenew, nextPeriod, type ContractRecord } from './contracts.policy.ts'
@@ -26,6 +26,22 @@ export const deriveContract = (today: (at: Date) => string) => (was: AnyRecord |
 /** Taken over by a follow-up, as far as whoever renews may write it. */
 const TAKEN_OVER = ['title', 'companyId', 'dealId', 'contactIds', 'amount', 'noticeDays', 'tags'] as const
 
+/** Of links that are taken over, those that whoever renews sees: a follow-up names no record its maker could not name. */
+async function seenLinks(desk: Desk, deps: RecordsDeps, taken: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const out = { ...taken }
+  for (const [name, value] of Object.entries(taken)) {
+    const target = Contract.fields[name as keyof typeof Contract.fields].ref?.entity
+    if (!target) continue
+    const ids = [value].flat() as string[] // a link holds one id, or a list of them
+    const { entity, store } = sliceFor(deps, target)
+    const rows = ids.length === 0 ? [] : await store.page(desk.sql, { scope: rowCondition(desk.actor, entity, 'read'), ids, limit: ids.length })
+    const seen = ids.filter((id) => rows.some((r) => r.id === id))
+    if (Array.isArray(value)) out[name] = seen
+    else if (seen.length === 0) delete out[name]
+  }
+  return out
+}
+
 /** Whoever had it keeps it; who has left does not. */
 async function ownerFor(desk: Desk, deps: RecordsDeps, old: ContractRecord): Promise<string> {
   return (await deps.place(desk.sql, old.ownerId))?.active ? old.ownerId : desk.actor.personId
@@ -40,7 +56,7 @@ export async function renew(desk: Desk, deps: RecordsDeps, slice: Slice, id: str
   const writes = (name: string): boolean => fields.get(name)?.right === 'edit'
   const taken = Object.fromEntries(TAKEN_OVER.filter((name) => writes(name) && old[name] !== null).map((name) => [name, old[name]]))
   const period = writes('startsOn') && writes('endsOn') && !body['startsOn'] ? nextPeriod(old) : null
-  const input = { ...checkedNew(desk.actor, deps, slice, { ...taken, ...period, ...body }), ownerId: await ownerFor(desk, deps, old) }
+  const input = { ...checkedNew(desk.actor, deps, slice, { ...(await seenLinks(desk, deps, taken)), ...period, ...body }), ownerId: await ownerFor(desk, deps, old) }
   const followUp = uuidv7()
   await desk.vault.createOwnerKeys([followUp])
   return desk.write(async (work) => {

@@ -116,11 +116,11 @@ async function columnOf(desk: Desk, asked: Asked, stage: Stage, figures: Figures
 /** A pipeline as a board. Throws Problem field-unknown, invalid, not-found, lens-warming. */
 export async function boardOf(desk: Desk, deps: BoardDeps, body: BoardBody): Promise<object> {
   const { records, reckoning } = deps
+  const pipeline = await pipelineOf(desk, records, body.pipelineId)
   const sight = sightOf(desk, records)
   if (body.stuck && !sight.since) throw new Problem('field-unknown', { errors: [{ path: 'stuck', code: 'field-unknown' }] })
   const checked = body.where === undefined ? null : checkWhereCounting(Deal, body.where, desk.actor, records.customFields(Deal.name))
   records.matches.spend(desk.actor.personId, checked?.maskedMatches ?? 0)
-  const pipeline = await pipelineOf(desk, records, body.pipelineId)
   const onlyStuck: Condition[] = body.stuck ? [{ or: pipeline.stages.flatMap((s) => stuckIn(s, desk.at) ?? []) }] : []
   const figures = await figuresOf(desk, pipeline, sight, [...(checked?.where ? [checked.where] : []), ...onlyStuck])
   const currencies = [...figures.values()].flatMap((f) => f.amounts.map((a) => a.currency))
