@@ -30,6 +30,7 @@ export const OTHER_COLUMNS: Readonly<Record<string, Readonly<Record<string, stri
   blind: { digest: 'that two rows share an exact value (the same e-mail), not which; keyed', row_id: 'how many exact values a row has' },
   run: { id: ID, kind: 'that there was an import or an export', person_id: 'whose', version: COUNT, state: 'how it ended', created_at: WHEN, words: SEALED },
   undo_step: { token_mac: MAC, person_id: 'who changed rows in bulk', entity: 'rows of which noun', row_id: LINK, version: 'nothing', before: SEALED, created_at: WHEN },
+  calendar_feed: { id: ID, person_id: 'who reads the calendar elsewhere', principal_id: 'which token it acts as', digest: MAC, detail: 'whether titles are told', created_at: WHEN, sealed: SEALED, mac: MAC },
   round: { name: 'which work comes round', node: 'on which node', until: WHEN },
   notification: { id: ID, person_id: 'who was told something, and how often', key: MAC, created_at: WHEN, read_at: 'when it was read', mail: 'whether a mail went out', words: SEALED },
   notification_setting: { person_id: LINK, mail: 'whether a colleague wants mails' },

@@ -35,6 +35,8 @@ const variables = {
   SEALBOOK_WEBHOOK_NETWORKS: { schema: z.string().default(''), says: 'Comma-separated networks, such as 10.1.0.0/16, that webhooks may go to beside the public internet. Empty: none.' },
   SEALBOOK_ATTACHMENT_MB: { schema: z.coerce.number().int().min(1).max(2000).default(50), says: 'The largest file that may be put on a record, in megabytes.' },
   SEALBOOK_CLAMAV: { schema: z.string().regex(/^(?:\/.+|[A-Za-z0-9.:_[\]-]+:\d{1,5})$/, { message: 'must be host:port or the path of a socket' }).optional(), says: 'Where clamd listens: host:port, or the path of its socket. Files are then taken only while it answers; it is sent them as they are. Empty: no scanner.' },
+  SEALBOOK_SMTP_URL_FILE: { schema: z.string().optional(), says: 'A file whose first line is the address of the mail server, smtps://USER:PASSWORD@HOST, or smtp://… for STARTTLS (in the clear only on this machine). Empty: no mail is sent.' },
+  SEALBOOK_MAIL_FROM: { schema: z.email().optional(), says: 'Sender of mails; needed where there is a mail server.' },
   SEALBOOK_LOG_LEVEL: { schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'), says: 'How much is logged. Values of records are never logged at any level.' },
 } as const
 
@@ -55,6 +57,8 @@ export interface Config {
   readonly attachmentMb: number
   /** Null: no scanner. */
   readonly clamav: string | null
+  /** Null: no mail is sent. */
+  readonly mail: { readonly file: string; readonly from: string } | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -72,6 +76,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     if (name.startsWith('SEALBOOK_') && !Object.hasOwn(variables, name) && !clientSide.has(name)) faults.push(`${name} is not a setting`)
   }
   const port = value('SEALBOOK_PORT')
+  const smtp = value('SEALBOOK_SMTP_URL_FILE')
+  const from = value('SEALBOOK_MAIL_FROM')
+  if (smtp && !from) faults.push('SEALBOOK_SMTP_URL_FILE needs SEALBOOK_MAIL_FROM, the sender of mails')
   const config: Config = {
     home: resolve(value('SEALBOOK_HOME') ?? '.'),
     host: value('SEALBOOK_HOST'),
@@ -87,6 +94,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     webhookNetworks: Object.freeze((value('SEALBOOK_WEBHOOK_NETWORKS') ?? '').split(',').map((s) => s.trim()).filter(Boolean)),
     attachmentMb: value('SEALBOOK_ATTACHMENT_MB'),
     clamav: value('SEALBOOK_CLAMAV') ?? null,
+    mail: smtp && from ? { file: resolve(smtp), from } : null,
     logLevel: value('SEALBOOK_LOG_LEVEL'),
   }
   value('SEALBOOK_KEYSTORE_URL')

@@ -63,7 +63,7 @@ const team: EntityRights = {
 }
 
 /** Every colleague sees who works here and manages tokens of their own. */
-const EVERYONE = ['users:read', 'departments:read', 'custom-fields:read', 'tokens:create', 'notifications:read'] as const
+const EVERYONE = ['users:read', 'departments:read', 'custom-fields:read', 'tokens:create', 'notifications:read', 'calendar:use'] as const
 
 export const BUILT_IN_ROLES: readonly Role[] = [
   {

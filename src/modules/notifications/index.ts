@@ -2,6 +2,8 @@ import type { Module } from '../../kernel/module.ts'
 import type { RecordsDeps } from '../records/index.ts'
 import { notificationRoutes } from './notifications.routes.ts'
 
+export { openMailer, type Mailer } from './mailer.ts'
+export { MailRound, type MailRoundDeps } from './notifications.jobs.ts'
 export { notify, notifyAll, toldBefore, type TellingDeps } from './notifications.service.ts'
 export { purgeNotifications, type NotificationKind, type NotificationWords } from './notifications.store.ts'
 
