@@ -124,6 +124,27 @@ describe('a pool', () => {
   })
 })
 
+describe('the side door of an administrator', () => {
+  test('an account where customers can be claimed waits for somebody who sees them', async () => {
+    const administrator = await server.addPerson('administrator@example.com', 'administrator')
+    const words = (name: string, departmentId: string): object => ({ email: `${name}@example.com`, name, roles: ['rep'], password: 'the first phrase is known to two', departmentId })
+    const made = await server.call('POST', '/users', words('puppet', sales), as(administrator))
+    expect(made.status, made.text).toBe(201)
+    expect(made.body).toMatchObject({ roles: [], approval: { state: 'pending' } })
+    const elsewhere = (await server.call('POST', '/departments', { name: 'No pools' })).body.id
+    const plain = await server.call('POST', '/users', words('plain', elsewhere), as(administrator))
+    expect(plain.body.roles).toEqual(['rep'])
+    const moved = await server.call('PATCH', `/users/${plain.body.id}`, { departmentId: sales }, { token: administrator.token, headers: { 'If-Match': `"${plain.body.version}"` } })
+    expect(moved.status, moved.text).toBe(202)
+    expect(moved.body).toMatchObject({ departmentId: elsewhere, approval: { state: 'pending' } })
+  })
+
+  test('an administrator opens no pool', async () => {
+    const answer = await server.signIn('administrator@example.com', 'a phrase that only administrator@example.com knows')
+    expect((await server.call('POST', '/pools', { name: 'Puppets', kind: 'lead', departments: [sales] }, answer)).status).toBe(403)
+  })
+})
+
 const CANARY = { phone: '+12025550177', tail: '0177', email: 'canary-pool@example.com', handle: 'canarywechat', note: 'canarynoteword', custom: 'canarycustomword', activity: 'canaryactivityword' }
 const HIDDEN = [CANARY.phone, '2025550177', '202-555', CANARY.email, CANARY.handle, CANARY.note, CANARY.custom, CANARY.activity]
 

@@ -11,6 +11,8 @@ import type { RoleRegistry } from './roles.ts'
 /** What access needs of people; identity gives it, since people are its noun. */
 export interface PeopleSource {
   world(sql: Sql): Promise<WorldPerson[]>
+  /** Departments that a pool is open to. */
+  pooled(sql: Sql): Promise<readonly string[]>
   /** Writes roles, department or status of a person, ends what must end, and records it. */
   apply(work: Work, personId: string, change: AuthorityChange): Promise<void>
 }
@@ -32,8 +34,9 @@ export async function judgeWorld(tx: Tx, deps: AccessDeps, epoch: number): Promi
   await lockAuthority(tx, epoch)
   const departments = await loadDepartments(tx, deps.authority)
   const people = await deps.people.world(tx)
+  const pooled = new Set(await deps.people.pooled(tx))
   return {
-    before: { people: new Map(people.map((p) => [p.id, p])), departments: new Map(departments.map((d) => [d.id, d.parentId])) },
+    before: { people: new Map(people.map((p) => [p.id, p])), departments: new Map(departments.map((d) => [d.id, d.parentId])), pooled },
     departments: new Map(departments.map((d) => [d.id, d])),
   }
 }

@@ -18,6 +18,8 @@ export interface World {
   readonly people: ReadonlyMap<string, WorldPerson>
   /** Parent of each department. */
   readonly departments: ReadonlyMap<string, string | null>
+  /** Departments that a pool is open to; with it to those below them. */
+  readonly pooled?: ReadonlySet<string>
 }
 
 export type Reach = ReadonlySet<string>
@@ -46,23 +48,30 @@ function widest(registry: RoleRegistry, person: WorldPerson): Scope {
   return scopes.reduce((a, b) => (SCOPES.indexOf(a) >= SCOPES.indexOf(b) ? a : b), 'none')
 }
 
-/** `all`, `d:DEPARTMENT` for the customers of a department, `p:PERSON` for a person's own. */
+/** Whether somebody of this department may claim from some pool. */
+function claims(world: World, departmentId: string): boolean {
+  for (let at: string | null = departmentId, steps = 0; at !== null && steps < 1_000; at = world.departments.get(at) ?? null, steps++) if (world.pooled?.has(at)) return true
+  return false
+}
+
+/** `all`, `d:DEPARTMENT` for the customers of a department, `c:DEPARTMENT` for those its people may claim, `p:PERSON` for a person's own. */
 export function reachOf(registry: RoleRegistry, world: World, personId: string): Reach {
   const person = world.people.get(personId)
   if (!person || person.status !== 'active') return new Set()
   const scope = widest(registry, person)
   if (scope === 'none') return new Set()
   const reach = new Set([`p:${person.id}`])
+  if (claims(world, person.departmentId)) reach.add(`c:${person.departmentId}`)
   if (scope === 'all') reach.add('all')
   if (scope === 'department' || scope === 'department-and-below') reach.add(`d:${person.departmentId}`)
   if (scope === 'department-and-below') for (const d of departmentsBelow(world.departments, person.departmentId)) reach.add(`d:${d}`)
   return reach
 }
 
-/** True when somebody with reach `a` sees at least what `b` holds. A person's own customers live in that person's department. */
+/** True when somebody with reach `a` sees at least what `b` holds. A person's own customers live in that person's department; a pool is opened to a department only by who reaches it. */
 export function covers(world: World, a: Reach, b: Iterable<string>): boolean {
   if (a.has('all')) return true
-  return [...b].every((item) => a.has(item) || (item.startsWith('p:') && a.has(`d:${world.people.get(item.slice(2))?.departmentId}`)))
+  return [...b].every((item) => a.has(item) || (item.startsWith('c:') && a.has(`d:${item.slice(2)}`)) || (item.startsWith('p:') && a.has(`d:${world.people.get(item.slice(2))?.departmentId}`)))
 }
 
 /** Is, or in the last 30 days was, an administrator. */

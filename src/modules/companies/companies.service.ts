@@ -1,9 +1,19 @@
 import { normalise } from '../../kernel/lens/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { Problem } from '../../kernel/base/index.ts'
+import type { AnyRecord } from '../../kernel/entity/index.ts'
 import { rowCondition } from '../access/index.ts'
-import { createRecord, openRows, type RecordsDeps, type Slice } from '../records/index.ts'
+import { poolingRules } from '../pools/index.ts'
+import { createRecord, openRows, type Deriving, type RecordsDeps, type Slice } from '../records/index.ts'
+import { closesCircle } from './companies.store.ts'
 import { Company } from './companies.entity.ts'
+
+/** The rules of a company: it stands under no company that stands under it. */
+export async function companyRules(before: AnyRecord | null, next: AnyRecord, at: Deriving): Promise<AnyRecord> {
+  const parentId = next['parentId']
+  if (before && typeof parentId === 'string' && parentId !== before['parentId'] && (await closesCircle(at.work.sql, next.id, parentId))) throw new Problem('company-circle')
+  return poolingRules(before, next, at)
+}
 
 const PER_QUESTION = 100
 

@@ -7,14 +7,22 @@ import type { Grants } from '../../kernel/work/types.ts'
 import type { ListedPerson, LoadedPerson } from './person.rows.ts'
 import type { Signing } from './people.store.ts'
 
+/** What identity needs to know of pools, whose noun they are. */
+export interface PoolSource {
+  /** Pools open to somebody, by the departments they are in: their own and those above it. */
+  openTo(sql: Sql, departments: () => Promise<readonly string[]>): Promise<readonly string[]>
+  /** Departments that some pool is open to. */
+  departments(sql: Sql): Promise<readonly string[]>
+}
+
 /** What app.ts hands over. */
 export interface IdentityDeps {
   db: Db
   vault: Vault
   ledger: Ledger
   registry: RoleRegistry
-  /** Pools open to somebody, by the departments they are in: their own and those above it. None where there are no pools. */
-  pools?: (sql: Sql, departments: () => Promise<readonly string[]>) => Promise<readonly string[]>
+  /** None where there are no pools. */
+  pools?: PoolSource
   /** Fakeable; the system clock by default. */
   clock?: () => Date
 }
@@ -26,14 +34,16 @@ export interface Context extends Signing {
   authority: Authority
   /** Pools open to the people of a department. */
   poolsOf(sql: Sql, departmentId: string): Promise<readonly string[]>
+  /** Departments that some pool is open to. */
+  pooled(sql: Sql): Promise<readonly string[]>
   now(): Date
 }
 
 export function contextOf(deps: IdentityDeps): Context {
   const { db, vault, ledger, registry } = deps
   const authority = createAuthority({ vault, ledger })
-  const poolsOf = async (sql: Sql, departmentId: string): Promise<readonly string[]> => deps.pools?.(sql, async () => withThoseAbove(await loadDepartments(sql, authority), departmentId)) ?? []
-  return { db, vault, ledger, registry, authority, poolsOf, now: deps.clock ?? (() => new Date()) }
+  const poolsOf = async (sql: Sql, departmentId: string): Promise<readonly string[]> => deps.pools?.openTo(sql, async () => withThoseAbove(await loadDepartments(sql, authority), departmentId)) ?? []
+  return { db, vault, ledger, registry, authority, poolsOf, pooled: async (sql) => deps.pools?.departments(sql) ?? [], now: deps.clock ?? (() => new Date()) }
 }
 
 /** `grantsOf` with the pools open to the person: for whoever is going to look at rows. */

@@ -35,7 +35,7 @@ export interface Changed {
 
 /** People as access judges and changes them. */
 export function peopleSource(c: Context): PeopleSource {
-  return { world: (sql) => loadWorldPeople(sql, c), apply: (work, personId, change) => applyChange(work, c, personId, change) }
+  return { world: (sql) => loadWorldPeople(sql, c), pooled: (sql) => c.pooled(sql), apply: (work, personId, change) => applyChange(work, c, personId, change) }
 }
 
 export const accessDeps = (c: Context): AccessDeps => ({ vault: c.vault, authority: c.authority, registry: c.registry, people: peopleSource(c) })

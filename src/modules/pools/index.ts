@@ -7,7 +7,7 @@ import { poolRules, type PoolDeps } from './pools.service.ts'
 
 export { Pool, POOLED } from './pools.entity.ts'
 export { poolingRules } from './pools.policy.ts'
-export { poolsOpenTo, type OpenPools, type PoolDeps } from './pools.service.ts'
+export { OpenPools, type PoolDeps } from './pools.service.ts'
 export { returnDue } from './pools.jobs.ts'
 
 export const poolSlice = (): Slice => sliceOf({ entity: Pool, derive: poolRules })

@@ -28,9 +28,6 @@ export async function poolRules(before: AnyRecord | null, next: AnyRecord, { wor
   return { ...next, departments: has }
 }
 
-/** Pools open to somebody, by the departments they are in: their own and those above it. */
-export type OpenPools = (sql: Sql, departments: () => Promise<readonly string[]>) => Promise<readonly string[]>
-
 const MOST_POOLS = 1_000
 
 /** Every pool that opens. One that does not is open to nobody, and written down. */
@@ -49,13 +46,27 @@ export async function allPools(at: { sql: Sql; vault: Vault; ledger: Pick<Ledger
   return out
 }
 
+const departmentsOf = (pool: AnyRecord): string[] => pool['departments'] as string[] // the entity's type of this field
+
 /** Asked where a person's rights are compiled, and again by every claim: from the sealed rows, never from a column. */
-export function poolsOpenTo(deps: { vault: Vault; ledger: Pick<Ledger, 'append'>; slice: Slice }): OpenPools {
-  return async (sql, departments) => {
-    const pools = await allPools({ sql, vault: deps.vault, ledger: deps.ledger }, deps.slice)
+export class OpenPools {
+  readonly #pools: (sql: Sql) => Promise<AnyRecord[]>
+
+  constructor(deps: { vault: Vault; ledger: Pick<Ledger, 'append'>; slice: Slice }) {
+    this.#pools = (sql) => allPools({ sql, vault: deps.vault, ledger: deps.ledger }, deps.slice)
+  }
+
+  /** Pools open to somebody, by the departments they are in: their own and those above it. */
+  async openTo(sql: Sql, departments: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    const pools = await this.#pools(sql)
     if (pools.length === 0) return []
     const mine = new Set(await departments())
-    return pools.filter((p) => (p['departments'] as string[]).some((d) => mine.has(d))).map((p) => p.id) // the entity's type of this field
+    return pools.filter((p) => departmentsOf(p).some((d) => mine.has(d))).map((p) => p.id)
+  }
+
+  /** Departments that some pool is open to. */
+  async departments(sql: Sql): Promise<readonly string[]> {
+    return (await this.#pools(sql)).flatMap(departmentsOf)
   }
 }
 

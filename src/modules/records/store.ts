@@ -100,9 +100,10 @@ class TableStore implements RecordStore {
     return rows[0] ?? null
   }
 
+  // Not FOR UPDATE: a row that links to this one may be written meanwhile, and two that link to each other would wait for each other.
   async lock(sql: Sql, id: string, scope: Condition, deleted: boolean): Promise<RowColumns | null> {
     const compiled = toSql(this.#entity, scope, 2)
-    const rows = await sql.prepared<RowColumns>(`${this.#sql.lock} AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR UPDATE`, [id, ...compiled.params])
+    const rows = await sql.prepared<RowColumns>(`${this.#sql.lock} AND deleted_at IS ${deleted ? 'NOT ' : ''}NULL AND ${compiled.text} FOR NO KEY UPDATE`, [id, ...compiled.params])
     return rows[0] ?? null
   }
 
