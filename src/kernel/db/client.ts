@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { clientOptions, type DbConfig, type SessionLimits } from './config.ts'
 import { translate } from './errors.ts'
@@ -13,6 +14,11 @@ export function ourClientOptions(config: DbConfig, name: string, limits?: Sessio
 export async function run<R extends object>(client: pg.ClientBase, text: string, params?: readonly unknown[]): Promise<R[]> {
   const result = await command(client, text, params)
   return result.rows as R[]
+}
+
+/** The socket of a connected client. */
+export function streamOf(client: pg.ClientBase): Duplex {
+  return (client as unknown as { connection: { stream: Duplex } }).connection.stream // the driver's own field
 }
 
 const names = new Map<string, string>()

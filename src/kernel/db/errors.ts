@@ -31,6 +31,11 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof SqlError && error.sqlState === '23503'
 }
 
+/** True for 1 / 0, by which a statement of ours that must not be committed fails. */
+export function isDivisionByZero(error: unknown): boolean {
+  return error instanceof SqlError && error.sqlState === '22012'
+}
+
 // PostgreSQL appendix A. Class 08 is the connection, 53 resources (disk, memory, connections), 57 intervention (shutdown,
 // time limits), 58 the system, XX corruption, F0 configuration files; 55P03 a lock not had in time, 25P03/25P04 a transaction left idle or run too long.
 const UNAVAILABLE = /^(08|53|57|58|XX|F0|55P03|25P0[34])/

@@ -1,6 +1,5 @@
-import type { Duplex } from 'node:stream'
 import pg from 'pg'
-import { ourClientOptions, runPrepared } from './client.ts'
+import { ourClientOptions, runPrepared, streamOf } from './client.ts'
 import type { DbConfig, DbLog, SessionLimits } from './config.ts'
 import { translate } from './errors.ts'
 
@@ -75,7 +74,7 @@ export class Lanes {
   /** Holds back what is written until the sockets of this turn have all been read. */
   #gather(lane: Lane, client: pg.Client): void {
     if (this.#gathering) return
-    const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection // the driver's own field; a socket since it is connected
+    const stream = streamOf(client)
     this.#gathering = lane
     stream.cork()
     setImmediate(() => {

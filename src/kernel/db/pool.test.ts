@@ -117,6 +117,61 @@ describe('transactions', () => {
   })
 })
 
+describe('a statement that is sent and not waited for', () => {
+  const insert = 'INSERT INTO thing (id) VALUES ($1)'
+  const there = async (...ids: number[]): Promise<number[]> => (await t.db.query<{ id: number }>('SELECT id FROM thing WHERE id = ANY ($1::int[]) ORDER BY id', [ids])).map((r) => r.id)
+
+  test('commits with the others, in the order of sending', async () => {
+    await t.db.tx(async (tx) => {
+      tx.send(insert, [40])
+      tx.send('UPDATE thing SET n = 7 WHERE id = $1', [40])
+      expect(await tx.query('SELECT n FROM thing WHERE id = 40')).toEqual([{ n: 7 }])
+      tx.send(insert, [41])
+    })
+    expect(await there(40, 41)).toEqual([40, 41])
+  })
+
+  test('that fails undoes the whole, although COMMIT went out behind it', async () => {
+    const told = new Error('told')
+    const outcome = t.db.tx(async (tx) => {
+      tx.send(insert, [50])
+      tx.send('SELECT 1 / $1::int', [0], () => told)
+      tx.send(insert, [51], () => new Error('not this one: it failed only because the one before it had'))
+      return Promise.resolve('done')
+    })
+    await expect(outcome).rejects.toBe(told)
+    expect(await there(50, 51)).toEqual([])
+    expect(await t.db.query('SELECT 1 AS n')).toEqual([{ n: 1 }])
+  })
+
+  test('says why, whatever the callback made of it', async () => {
+    const thrower = t.db.tx(async (tx) => {
+      tx.send('SELECT 1 / $1::int', [0], () => new Error('why'))
+      await tx.query('SELECT 1').catch(() => undefined)
+      throw new Error('something else')
+    })
+    await expect(thrower).rejects.toThrow('why')
+    const swallower = t.db.tx(async (tx) => {
+      tx.send('SELECT 1 / $1::int', [0], () => new Error('why'))
+      await tx.query('SELECT 1').catch(() => undefined)
+    })
+    await expect(swallower).rejects.toThrow('why')
+  })
+
+  test('is refused at once when it cannot be sent, and after the end', async () => {
+    let late: (() => void) | undefined
+    const unsendable = t.db.tx((tx) => {
+      tx.send(insert, [60])
+      late = () => tx.send(insert, [61])
+      tx.send(insert, [{ toPostgres: () => { throw new Error('no') } }])
+      return Promise.resolve()
+    })
+    await expect(unsendable).rejects.toThrow(TypeError)
+    expect(late).toThrow('over')
+    expect(await there(60, 61)).toEqual([])
+  })
+})
+
 describe('a server that dies under us', () => {
   test('fails the statement, not the process, and the pool recovers', async () => {
     const db = openDb(t.appConfig, { max: 2 })

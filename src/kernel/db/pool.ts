@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { Problem } from '../base/index.ts'
-import { dedicated, command, ourClientOptions, run, runPrepared } from './client.ts'
+import { dedicated, command, ourClientOptions, run, runPrepared, streamOf } from './client.ts'
 import { appLimits, clientOptions, quietLog, type DbConfig, type DbLog, type SessionLimits } from './config.ts'
 import { translate } from './errors.ts'
 import { Lanes } from './lanes.ts'
@@ -80,20 +80,23 @@ async function transaction<T>(pool: pg.Pool, fn: (tx: Tx) => Promise<T>): Promis
   let failure: unknown
   try {
     // Sent and not waited for: the first statement goes out behind it, one round trip earlier. Its failure ends the transaction below.
-    const begun = command(client, 'BEGIN ISOLATION LEVEL READ COMMITTED')
+    const begun = tx.command('BEGIN ISOLATION LEVEL READ COMMITTED')
     begun.catch(ignore)
     const value = await fn(tx)
-    await tx.finish()
+    tx.open = false
+    // Behind whatever is still under way: PostgreSQL runs it after that, and makes a ROLLBACK of it when that has failed.
+    const committed = tx.command('COMMIT')
+    committed.catch(ignore)
     await begun
-    const { command: tag } = await command(client, 'COMMIT')
+    const { command: tag } = await committed
     // After a swallowed SQL error PostgreSQL answers COMMIT with ROLLBACK; reporting success would lose the write silently.
     if (tag !== 'COMMIT') throw new Error('the transaction had failed, so nothing was committed')
     return value
   } catch (error) {
-    await tx.finish()
+    tx.open = false
     failure = error
-    await command(client, 'ROLLBACK').catch((e: unknown) => (failure = e))
-    throw error
+    await tx.command('ROLLBACK').catch((e: unknown) => (failure = e))
+    throw tx.failure ?? error
   } finally {
     giveBack(client, failure)
   }
@@ -101,33 +104,62 @@ async function transaction<T>(pool: pg.Pool, fn: (tx: Tx) => Promise<T>): Promis
 
 class OpenTx implements Tx {
   open = true
+  /** What the first of the statements sent without waiting failed with. All of them are answered when COMMIT or ROLLBACK is. */
+  failure: unknown
   readonly #client: pg.PoolClient
-  readonly #running = new Set<Promise<unknown>>()
+  #gathering = false
 
   constructor(client: pg.PoolClient) {
     this.#client = client
   }
 
   query<R extends object = Record<string, unknown>>(text: string, params?: readonly unknown[]): Promise<R[]> {
-    return this.#watched(() => run<R>(this.#client, text, params))
+    return this.#running(() => run<R>(this.#client, text, params))
   }
 
   prepared<R extends object = Record<string, unknown>>(text: string, params: readonly unknown[]): Promise<R[]> {
-    return this.#watched(() => runPrepared<R>(this.#client, text, params))
+    return this.#running(() => runPrepared<R>(this.#client, text, params))
   }
 
-  #watched<R>(start: () => Promise<R[]>): Promise<R[]> {
-    if (!this.open) return Promise.reject(new Error('the transaction is over'))
+  send(text: string, params: readonly unknown[], failed: (error: unknown) => unknown = (error) => error): void {
+    if (!this.open) throw new Error(OVER)
+    // Refused here, by throwing: what the driver cannot send fails only there, and COMMIT would go out behind it.
+    if (!params.every(isPlain)) throw new TypeError('a parameter of a kind that is not sent')
+    this.#gather()
+    runPrepared(this.#client, text, params).catch((error: unknown) => (this.failure ??= failed(error)))
+  }
+
+  /** BEGIN, COMMIT or ROLLBACK: in line with the statements, so that a statement nobody awaited runs before them and none after. */
+  command(text: string): Promise<pg.QueryResult> {
+    this.#gather()
+    return command(this.#client, text)
+  }
+
+  #running<R>(start: () => Promise<R[]>): Promise<R[]> {
+    if (!this.open) return Promise.reject(new Error(OVER))
+    this.#gather()
     const running = start()
-    this.#running.add(running)
-    const done = (): void => void this.#running.delete(running)
-    running.then(done, done)
+    running.catch(ignore) // nobody may await it; its failure is then that of COMMIT
     return running
   }
 
-  /** Closes the door and waits for statements nobody awaited, so that none runs outside the transaction. */
-  async finish(): Promise<void> {
-    this.open = false
-    await Promise.allSettled(this.#running)
+  /** What is asked for in one go leaves as one packet: each is a system call here and a process woken there. */
+  #gather(): void {
+    if (this.#gathering) return
+    this.#gathering = true
+    const stream = streamOf(this.#client)
+    stream.cork()
+    process.nextTick(() => {
+      this.#gathering = false
+      stream.uncork()
+    })
   }
 }
+
+function isPlain(value: unknown): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  return Buffer.isBuffer(value) || (Array.isArray(value) && value.every(isPlain))
+}
+
+const OVER = 'the transaction is over'

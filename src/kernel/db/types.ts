@@ -12,6 +12,11 @@ export interface Sql {
 /** An open transaction. It ends when the callback given to `Db.tx` settles. */
 export interface Tx extends Sql {
   readonly open: boolean
+  /**
+   * Sends a prepared statement and does not wait for it; it travels with those that follow, COMMIT too. For writes whose answer decides nothing: what
+   * must not be committed has to be an SQL error. Such an error fails the transaction, whatever `fn` made of it; `failed` says as what.
+   */
+  send(text: string, params: readonly unknown[], failed?: (error: unknown) => unknown): void
 }
 
 export interface Db extends Sql {

@@ -245,6 +245,24 @@ describe('when the database does not answer', () => {
     const other = await lab.open({ nodeId: uuidv7(), patienceMs: 200 })
     await expect(other.append(lab.event(0))).rejects.toMatchObject({ code: 'ledger-unavailable' })
     await expect(lab.database.db.tx((tx) => other.record(tx, lab.event(0)))).rejects.toMatchObject({ code: 'ledger-unavailable' })
+    // Nor does what was to be recorded happen, although COMMIT travels with the event.
+    const node = uuidv7()
+    const change = lab.database.db.tx((tx) => {
+      tx.send('INSERT INTO ledger_link (node, seq, ids, chain) VALUES ($1, 1, $2, $2)', [node, Buffer.alloc(32)])
+      return Promise.resolve(other.send(tx, [lab.event(0)]))
+    })
+    await expect(change).rejects.toMatchObject({ code: 'ledger-unavailable' })
+    expect(await lab.database.db.query('SELECT 1 FROM ledger_link WHERE node = $1', [node])).toEqual([])
+  })
+
+  it('events sent in a transaction come with its commit, whatever their number', async () => {
+    for (const count of [1, 16, 17, 60]) {
+      const ids = await lab.database.db.tx((tx) => Promise.resolve(ledger.send(tx, Array.from({ length: count }, (_, i) => lab.event(i)))))
+      ledger.committed(ids)
+      expect(await lab.database.db.query('SELECT 1 FROM ledger_event WHERE id = ANY ($1::uuid[])', [ids])).toHaveLength(count)
+    }
+    await ledger.checkpoint()
+    expect(await ledger.verify({ deep: true })).toMatchObject({ ok: true, size: 94 })
   })
 
   it('verifying while others write finds nothing wrong', async () => {

@@ -13,7 +13,7 @@ import { parseVerifierKey, verifierKey, type NoteKey } from './note.ts'
 import { Pending } from './pending.ts'
 import { consistencyProof, inclusionProof, readPast, readTail, readTimeline, type EventReader } from './reading.ts'
 import { Sequencer, type Pace } from './sequencer.ts'
-import { insertEvents } from './store.ts'
+import { insertEvents, sendEvents } from './store.ts'
 import type { Ledger, LedgerEvent, LedgerLog, LedgerStatus } from './types.ts'
 import { verifyLive } from './verify.ts'
 
@@ -137,9 +137,24 @@ class OpenedLedger implements Ledger {
   }
 
   async recordMany(tx: Tx, events: readonly LedgerEvent[]): Promise<string[]> {
-    if (this.#closing) throw new Problem('shutting-down')
-    const prepared = events.map((e) => this.#prepare(e))
+    const prepared = this.#prepareMany(events)
     if (prepared.length > 0) await insertEvents(tx, prepared)
+    return this.#remember(prepared)
+  }
+
+  send(tx: Tx, events: readonly LedgerEvent[]): string[] {
+    const prepared = this.#prepareMany(events)
+    if (prepared.length > 0) sendEvents(tx, prepared)
+    return this.#remember(prepared)
+  }
+
+  #prepareMany(events: readonly LedgerEvent[]): PreparedEvent[] {
+    if (this.#closing) throw new Problem('shutting-down')
+    return events.map((e) => this.#prepare(e))
+  }
+
+  /** Keeps the leaves until the transaction says it has committed. */
+  #remember(prepared: readonly PreparedEvent[]): string[] {
     for (const p of prepared) this.#recorded.set(p.id, p.leaf)
     for (const id of this.#recorded.keys()) {
       if (this.#recorded.size <= MOST_RECORDED) break

@@ -1,5 +1,6 @@
 import { Problem } from '../base/index.ts'
-import type { Sql } from '../db/types.ts'
+import { isDivisionByZero } from '../db/index.ts'
+import type { Sql, Tx } from '../db/types.ts'
 import type { EventRow, PreparedEvent } from './envelope.ts'
 
 /** A column set as PostgreSQL returns it; `toEvent` turns it into an EventRow. */
@@ -39,18 +40,33 @@ export function toEvent(r: StoredEvent): EventRow {
 const INTO = 'INSERT INTO public.ledger_event (id, at, node, object_id, seal_owner, action, actor, object_kind, subjects, purpose, payload, payload_hash, mac)'
 const TYPES = ['uuid', 'timestamptz', 'uuid', 'uuid', 'uuid', 'text', 'bytea', 'text', 'bytea', 'text', 'bytea', 'bytea', 'bytea'] as const
 const WIDTH = TYPES.length
-/** Above this many rows arrays beat a VALUES list; below it, planning 13 arrays costs a third of the time of a single event. */
-const FEW = 4
+/** Up to so many rows stand in a VALUES list: a text for each number of them, prepared, and no array to write out and read. */
+const FEW = 16
 
 function values(e: PreparedEvent): (string | Buffer | null)[] {
   return [e.id, new Date(e.at).toISOString(), e.node, e.objectId, e.sealOwner, e.action, e.actor, e.objectKind, e.subjects, e.purpose, e.payload, e.payloadHash, e.mac]
 }
 
-const unnested = `${INTO} SELECT * FROM unnest(${TYPES.map((t, i) => `$${i + 1}::${t}[]`).join(', ')})`
-const listed = Array.from({ length: FEW + 1 }, (_, rows) => {
+/**
+ * A trigger somebody planted can swallow rows and report success; what is not stored must not be shown, nor committed. So the statement
+ * itself fails, by 1 / 0.
+ */
+function statement(insert: string, count: string, params: number, linked: boolean): string {
+  const place = (k: number, type: string): string => `$${params + k}::${type}`
+  const link = linked ? `link AS (INSERT INTO public.ledger_link (node, seq, ids, chain) VALUES (${place(1, 'uuid')}, ${place(2, 'bigint')}, ${place(3, 'bytea')}, ${place(4, 'bytea')})), ` : ''
+  return `WITH ${link}stored AS (${insert} RETURNING 1) SELECT 1 / (count(*) = ${count})::int AS stored FROM stored`
+}
+
+function listed(rows: number, linked: boolean): string {
   const row = (r: number): string => `(${TYPES.map((t, i) => `$${r * WIDTH + i + 1}::${t}`).join(', ')})`
-  return `${INTO} VALUES ${Array.from({ length: rows }, (_r, r) => row(r)).join(', ')}`
-})
+  return statement(`${INTO} VALUES ${Array.from({ length: rows }, (_r, r) => row(r)).join(', ')}`, String(rows), rows * WIDTH, linked)
+}
+
+const unnested = (linked: boolean): string => statement(`${INTO} SELECT * FROM unnest(${TYPES.map((t, i) => `$${i + 1}::${t}[]`).join(', ')})`, 'cardinality($1::uuid[])', WIDTH, linked)
+
+const textsOf = (linked: boolean): readonly string[] => [unnested(linked), ...Array.from({ length: FEW }, (_, n) => listed(n + 1, linked))]
+/** By the number of rows; the first one takes any number. */
+const TEXTS = { alone: textsOf(false), linked: textsOf(true) }
 
 export interface Link {
   node: string
@@ -59,25 +75,35 @@ export interface Link {
   chain: Buffer
 }
 
-/** Inserts events, and the link that names them, in one statement: one commit, and no moment in which one is there without the other. Throws Problem ledger-unavailable when fewer were stored than given. */
+/** The statement that inserts events, and the link that names them: one commit, and no moment in which one is there without the other. */
+function insertOf(events: readonly PreparedEvent[], link: Link | null): { text: string; params: unknown[] } {
+  const rows = events.map(values)
+  const few = rows.length <= FEW
+  const params: unknown[] = few ? rows.flat() : TYPES.map((_, column) => rows.map((r) => r[column]))
+  if (link) params.push(link.node, link.seq, link.ids, link.chain)
+  return { text: (link ? TEXTS.linked : TEXTS.alone)[few ? rows.length : 0]!, params }
+}
+
+const swallowed = (error: unknown): unknown => (isDivisionByZero(error) ? new Problem('ledger-unavailable', { cause: new Error('events were not stored') }) : error)
+
+/** Inserts events, and the link that names them, in one statement. Throws Problem ledger-unavailable when fewer were stored than given. */
 export async function insertEvents(sql: Sql, events: readonly PreparedEvent[], link: Link | null = null): Promise<void> {
   if (events.length === 0) {
     if (link) await sql.query('INSERT INTO public.ledger_link (node, seq, ids, chain) VALUES ($1, $2, $3, $4)', [link.node, link.seq, link.ids, link.chain])
     return
   }
-  const rows = events.map(values)
-  const few = rows.length <= FEW
-  const params: unknown[] = few ? rows.flat() : TYPES.map((_, column) => rows.map((r) => r[column]))
-  const text = `${few ? listed[rows.length]! : unnested} RETURNING true AS stored`
-  const stored = link ? await withLink(sql, text, params, link) : await sql.query(text, params)
-  // A trigger somebody planted can swallow rows and report success; what is not stored must not be shown.
-  if (stored.length !== events.length) throw new Problem('ledger-unavailable', { cause: new Error('events were not stored') })
+  const { text, params } = insertOf(events, link)
+  try {
+    await sql.prepared(text, params)
+  } catch (error) {
+    throw swallowed(error)
+  }
 }
 
-async function withLink(sql: Sql, text: string, params: readonly unknown[], link: Link): Promise<object[]> {
-  const at = params.length
-  const head = `WITH link AS (INSERT INTO public.ledger_link (node, seq, ids, chain) VALUES ($${at + 1}::uuid, $${at + 2}::bigint, $${at + 3}::bytea, $${at + 4}::bytea))`
-  return sql.query(`${head} ${text}`, [...params, link.node, link.seq, link.ids, link.chain])
+/** The same inside a transaction, without waiting. */
+export function sendEvents(tx: Tx, events: readonly PreparedEvent[]): void {
+  const { text, params } = insertOf(events, null)
+  tx.send(text, params, swallowed)
 }
 
 /** Which of these events are in the database. */

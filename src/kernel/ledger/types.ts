@@ -24,6 +24,8 @@ export interface Ledger {
   record(tx: Tx, event: LedgerEvent): Promise<string>
   /** Same for many events in one statement (import batches). */
   recordMany(tx: Tx, events: readonly LedgerEvent[]): Promise<string[]>
+  /** The same without waiting: the events travel with COMMIT, and when they are not stored nothing is committed. The last statement of a transaction. */
+  send(tx: Tx, events: readonly LedgerEvent[]): string[]
   /** Group-committed on the ledger's own connection; resolves once durable. Throws Problem ledger-unavailable: the caller must then show nothing. */
   append(event: LedgerEvent): Promise<string>
   /** Tells the ledger that a transaction holding these events has committed (feeds the node chain). */

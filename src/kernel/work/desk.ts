@@ -85,15 +85,13 @@ class Transaction implements Work {
 /** Ledger events of a write are inserted last, so the row lock order is the same for every use-case. */
 async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string, fn: (work: Work) => Promise<T>, keep?: KeepAnswer): Promise<T> {
   const done = await deps.db.tx(async (tx) => {
-    // Read beside the work's own statements; nothing is committed before it is known to be the epoch of these grants.
-    const epoch = actor.via === 'system' ? Promise.resolve(actor.epoch) : deps.authority.current(tx)
-    epoch.catch(() => undefined)
+    // Travels with the work's own statements; nothing is committed when it is not the epoch of these grants.
+    if (actor.via !== 'system') deps.authority.hold(tx, actor.epoch)
     const work = new Transaction(deps, actor, requestId, tx)
     const result = await fn(work)
-    if ((await epoch) !== actor.epoch) throw new AuthorityMoved()
     if (keep && work.answer) await keep(tx, work.answer)
     if (work.events.length === 0) throw new Error('a write without a ledger event')
-    const ids = await deps.ledger.recordMany(tx, work.events.map((e) => ({ ...e, actor: by(actor) })))
+    const ids = deps.ledger.send(tx, work.events.map((e) => ({ ...e, actor: by(actor) })))
     return { result, work, ids }
   })
   deps.ledger.committed(done.ids)

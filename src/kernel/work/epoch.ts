@@ -1,9 +1,11 @@
 import { Problem } from '../base/index.ts'
-import type { Sql } from '../db/types.ts'
+import type { Sql, Tx } from '../db/types.ts'
 
 /** Where the authority epoch lives: one counter that every change of people, roles, departments, sessions or tokens moves. */
 export interface AuthorityCounter {
   current(sql: Sql): Promise<number>
+  /** Sends a statement that fails the transaction, as AuthorityMoved, when the epoch is another by now. */
+  hold(tx: Tx, epoch: number): void
   bump(sql: Sql): Promise<void>
 }
 

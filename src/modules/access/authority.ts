@@ -1,4 +1,5 @@
 import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
+import { isDivisionByZero } from '../../kernel/db/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { Ledger } from '../../kernel/ledger/types.ts'
 import type { Vault } from '../../kernel/vault/types.ts'
@@ -59,6 +60,10 @@ export async function currentEpoch(sql: Sql): Promise<number> {
 
 export const authorityCounter: AuthorityCounter = {
   current: currentEpoch,
+  hold(tx, epoch) {
+    // 1 / 0 where it is another, or none: an error of PostgreSQL, which no COMMIT behind it survives.
+    tx.send('SELECT 1 / ((SELECT epoch FROM authority_epoch) IS NOT DISTINCT FROM $1::bigint)::int AS held', [epoch], (error) => (isDivisionByZero(error) ? new AuthorityMoved() : error))
+  },
   async bump(sql) {
     await sql.query('UPDATE authority_epoch SET epoch = epoch + 1')
   },

@@ -1,5 +1,6 @@
-import { uuidText } from '../../kernel/base/index.ts'
-import type { Sql } from '../../kernel/db/types.ts'
+import { Problem, uuidText } from '../../kernel/base/index.ts'
+import { isDivisionByZero } from '../../kernel/db/index.ts'
+import type { Sql, Tx } from '../../kernel/db/types.ts'
 import { exactKeys, type AnyRecord, type Entity } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { RowColumns, Vault } from '../../kernel/vault/index.ts'
@@ -43,9 +44,10 @@ export interface RecordStore {
   full(sql: Sql, ids: readonly string[]): Promise<FullRow[]>
   count(sql: Sql, page: Pick<Page, 'scope' | 'where' | 'ids' | 'digests'>): Promise<number>
   insert(sql: Sql, rows: readonly RowColumns[], digests: readonly (readonly string[])[]): Promise<void>
-  /** Writes the row of a new version; false when another version is there. */
-  update(sql: Sql, row: RowColumns, fromVersion: number): Promise<boolean>
-  replaceDigests(sql: Sql, id: string, before: readonly string[], after: readonly string[]): Promise<void>
+  /** One row, with its digests, without waiting: it travels with what follows. */
+  send(tx: Tx, row: RowColumns, digests: readonly string[]): void
+  /** Writes the row of a new version, which was locked, and what changes of its digests, without waiting. Fails the transaction as version-stale when another version is there. */
+  sendUpdate(tx: Tx, row: RowColumns, fromVersion: number, digests: { before: readonly string[]; after: readonly string[] }): void
 }
 
 export interface FieldDigest {
@@ -71,7 +73,7 @@ class TableStore implements RecordStore {
   readonly #entity: Entity
   readonly #all: readonly string[]
   readonly #types: readonly string[]
-  readonly #sql: { find: string; lock: string; page: string; full: string; count: string; insertOne: string; update: string }
+  readonly #sql: { find: string; lock: string; page: string; full: string; count: string; insertOne: string; insertDigested: string; update: string }
 
   constructor(entity: Entity) {
     this.#entity = entity
@@ -82,14 +84,19 @@ class TableStore implements RecordStore {
     const keyed = `${entity.keyColumn} AS key_id`
     const stamped = `${plain.join(', ')}, ${keyed}, xmin::text AS stamp`
     const all = this.#all.join(', ')
+    const n = this.#all.length
+    const insertOne = `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`
     this.#sql = {
       find: `SELECT ${stamped}, ${BLOBS.map((b) => `CASE WHEN xmin::text = $2 THEN NULL ELSE ${b} END AS ${b}`).join(', ')} FROM ${t} WHERE id = $1`,
       lock: `SELECT ${all} FROM ${t} WHERE id = $1`,
       page: `SELECT id, ${keyed}, xmin::text AS stamp FROM ${t}`,
       full: `SELECT ${all}, ${keyed}, xmin::text AS stamp FROM ${t} WHERE id = ANY ($1::uuid[])`,
       count: `SELECT count(*) AS n FROM ${t}`,
-      insertOne: `INSERT INTO ${t} (${all}) VALUES (${this.#all.map((_c, i) => `$${i + 1}`).join(', ')})`,
-      update: `UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${this.#all.length + 1} RETURNING 1 AS done`,
+      insertOne,
+      // Row and digests in one statement.
+      insertDigested: `WITH made AS (${insertOne}) INSERT INTO blind (digest, row_id) SELECT d, $${n + 1} FROM unnest($${n + 2}::uuid[]) d`,
+      // 1 / 0 when no row was changed: an error of PostgreSQL, which no COMMIT behind it survives.
+      update: `WITH done AS (UPDATE ${t} SET ${this.#all.slice(1).map((c, i) => `${c} = $${i + 2}`).join(', ')} WHERE id = $1 AND version = $${n + 1} RETURNING 1) SELECT 1 / count(*)::int AS done FROM done`,
     }
   }
 
@@ -128,21 +135,23 @@ class TableStore implements RecordStore {
     const [only] = rows
     if (!only) return
     if (rows.length > 1) await this.#insertMany(sql, rows)
-    else if (digests[0]?.length) return insertWithDigests(sql, this.#sql.insertOne, this.#values(only), digests[0], only.id)
     else await sql.prepared(this.#sql.insertOne, this.#values(only))
     const flat = digests.flatMap((list, i) => list.map((digest) => ({ digest, row: rows[i]!.id })))
     if (flat.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])', [flat.map((f) => f.digest), flat.map((f) => f.row)])
   }
 
-  async update(sql: Sql, row: RowColumns, fromVersion: number): Promise<boolean> {
-    return (await sql.prepared(this.#sql.update, [...this.#values(row), fromVersion])).length === 1
+  send(tx: Tx, row: RowColumns, digests: readonly string[]): void {
+    const values = this.#values(row)
+    if (digests.length === 0) tx.send(this.#sql.insertOne, values)
+    else tx.send(this.#sql.insertDigested, [...values, row.id, digests])
   }
 
-  async replaceDigests(sql: Sql, id: string, before: readonly string[], after: readonly string[]): Promise<void> {
+  sendUpdate(tx: Tx, row: RowColumns, fromVersion: number, { before, after }: { before: readonly string[]; after: readonly string[] }): void {
+    tx.send(this.#sql.update, [...this.#values(row), fromVersion], (error) => (isDivisionByZero(error) ? new Problem('version-stale') : error))
     const gone = before.filter((d) => !after.includes(d))
     const fresh = after.filter((d) => !before.includes(d))
-    if (gone.length > 0) await sql.query('DELETE FROM blind WHERE row_id = $1 AND digest = ANY ($2::uuid[])', [id, gone])
-    if (fresh.length > 0) await sql.query('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [id, fresh])
+    if (gone.length > 0) tx.send('DELETE FROM blind WHERE row_id = $1 AND digest = ANY ($2::uuid[])', [row.id, gone])
+    if (fresh.length > 0) tx.send('INSERT INTO blind (digest, row_id) SELECT d, $1 FROM unnest($2::uuid[]) d', [row.id, fresh])
   }
 
   /** Columns in which all rows agree (owner, times, version) travel once; the others as arrays. */
@@ -182,9 +191,3 @@ class TableStore implements RecordStore {
 }
 
 export const recordStore = (entity: Entity): RecordStore => new TableStore(entity)
-
-/** Row and digests in one statement: one round trip inside the transaction instead of two. */
-async function insertWithDigests(sql: Sql, insertOne: string, values: readonly unknown[], digests: readonly string[], id: string): Promise<void> {
-  const n = values.length
-  await sql.prepared(`WITH made AS (${insertOne}) INSERT INTO blind (digest, row_id) SELECT d, $${n + 1} FROM unnest($${n + 2}::uuid[]) d`, [...values, id, digests])
-}

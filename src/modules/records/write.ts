@@ -120,7 +120,7 @@ export async function insertRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   checkNotEmpty(slice, record)
   if (!mayOn(entity, 'create', record, work.actor)) throw new Problem('permission-missing')
   const key = keyOf(work.vault, entity, record)
-  await slice.store.insert(work.sql, [sealed(work.vault, deps, slice, key, record)], [digestsOf(work.vault, entity, record)])
+  slice.store.send(work.sql, sealed(work.vault, deps, slice, key, record), digestsOf(work.vault, entity, record))
   work.record({ action: `${entity.name}.created`, object: { kind: entity.name, id: record.id }, subjects: [key], detail: { version: 1 } })
   work.lens(entity.name, [await lensRow(work, deps, slice, record)])
   return { record, view: viewRecord(entity, record, work.actor, deps.customFields(entity.name)) }
@@ -170,8 +170,7 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   checkNotEmpty(slice, after)
   after.version = before.version + 1
   after.updatedAt = work.at.toISOString()
-  if (!(await slice.store.update(work.sql, sealed(work.vault, deps, slice, key, after), before.version))) throw new Problem('version-stale')
-  await slice.store.replaceDigests(work.sql, after.id, digestsOf(work.vault, entity, before), digestsOf(work.vault, entity, after))
+  slice.store.sendUpdate(work.sql, sealed(work.vault, deps, slice, key, after), before.version, { before: digestsOf(work.vault, entity, before), after: digestsOf(work.vault, entity, after) })
   work.record({ action: change.event ?? `${entity.name}.updated`, object: { kind: entity.name, id: after.id }, subjects: [key], detail: { version: after.version, changes, ...change.note } })
   tellLens(work, slice, after, await lensRow(work, deps, slice, after))
   await tellLinked(work, deps, slice, before, after)
