@@ -8,7 +8,7 @@ import type { Config } from './kernel/config/index.ts'
 import { collectMigrations, type Migration } from './kernel/db/index.ts'
 import type { Entity } from './kernel/entity/index.ts'
 import { buildServer, checkAddress, drain, listen, openApi, purgeIdempotency, type Authenticator, type PublicRoute, type Route } from './kernel/http/index.ts'
-import { openJobs, startRound } from './kernel/jobs/index.ts'
+import { openJobs } from './kernel/jobs/index.ts'
 import { openLedger, type Ledger } from './kernel/ledger/index.ts'
 import { openLens, type Lens } from './kernel/lens/index.ts'
 import { errorFields, openLog, type Log } from './kernel/log/index.ts'
@@ -18,13 +18,15 @@ import { keyPosture, type Finding, type OpenedVault } from './kernel/vault/index
 import { EpochWatch, openDesk, systemActor, type WorkDeps } from './kernel/work/index.ts'
 import { ENTITIES } from './entities.ts'
 import { openInstance, startRefusal, type Instance, type Progress } from './instance.ts'
+import { startRounds } from './rounds.ts'
 import { accessModule, authorityCounter, BUILT_IN_ROLES, checkRolePermissions, entityPermissions, MatchBudget, permissionsOf, roleRegistry } from './modules/access/index.ts'
-import { activitiesModule, activitySlice, RemindersDue } from './modules/activities/index.ts'
+import { activitiesModule, activitySlice } from './modules/activities/index.ts'
 import { ATTACHMENT_QUEUES, Attachments, attachmentSlice, type AttachmentWords } from './modules/attachments/index.ts'
 import { bulkModule } from './modules/bulk/index.ts'
+import { Calendar, calendarModule } from './modules/calendar/index.ts'
 import { companiesModule, companySlice } from './modules/companies/index.ts'
 import { contactsModule, contactSlice } from './modules/contacts/index.ts'
-import { contractsDue, contractsModule, contractSlice } from './modules/contracts/index.ts'
+import { contractsModule, contractSlice } from './modules/contracts/index.ts'
 import { dealsModule, dealSlice } from './modules/deals/index.ts'
 import { Lead, leadsModule, leadSlice, rescore } from './modules/leads/index.ts'
 import { ensureStandardPipeline, pipelinesModule, pipelineSlice } from './modules/pipelines/index.ts'
@@ -39,9 +41,9 @@ import { actorOf, founderOf, HomeCountry, PersonHandles } from './modules/identi
 import { handoverModule } from './modules/handover/index.ts'
 import { importsModule } from './modules/imports/index.ts'
 import { keysModule } from './modules/keys/index.ts'
-import { notificationsModule, purgeNotifications } from './modules/notifications/index.ts'
+import { notificationsModule, openMailer, purgeNotifications } from './modules/notifications/index.ts'
 import { Organisation, organisationModule } from './modules/organisation/index.ts'
-import { OpenPools, poolSlice, poolsModule, returnDue } from './modules/pools/index.ts'
+import { OpenPools, poolSlice, poolsModule } from './modules/pools/index.ts'
 import { lensTable, purgeUndo, startFilling, undoRoute, type RecordsDeps, type Slice } from './modules/records/index.ts'
 import { SCORE_QUEUE, scoreRuleSlice, scoreRulesModule } from './modules/score-rules/index.ts'
 import { reportsModule } from './modules/reports/index.ts'
@@ -90,6 +92,7 @@ interface Parts {
   runs: Runs
   demo: Demo
   webhooks: Webhooks
+  calendar: Calendar
   authenticator: Authenticator
   migrations: readonly Migration[]
   country(): CountryCode
@@ -117,6 +120,7 @@ function modulesOf(p: Parts): Module[] {
     contractsModule(p.records, p.slices.contract),
     activitiesModule(p.records, p.slices.activity, ENTITIES),
     notificationsModule(p.records),
+    calendarModule(p.calendar),
     p.attachments.module(),
     reportsModule(p.records, { timeZone: () => p.organisation.settings.timeZone, baseCurrency: () => p.organisation.settings.baseCurrency, today: (at) => p.organisation.day(at) }),
     organisationModule(p.organisation),
@@ -175,7 +179,7 @@ export interface AppDescription {
 /** Routes, entities, permissions and roles from the code alone; nothing is opened. */
 export function describeApp(): AppDescription {
   const slices = slicesOf(() => 'US', absent())
-  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), demo: absent(), webhooks: new Webhooks(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
+  const mounted = mount(modulesOf({ ...absent<Parts>(), config: absent(), vault: absent(), db: absent(), ledger: absent(), lens: absent(), identity: absent(), setUp: absent(), records: absent(), attachments: new Attachments({ ...absent<AttachmentWords>(), slice: slices.attachment, folder: '', megabytes: 0, scanner: null }), customFields: new CustomFields(), organisation: absent(), runs: new Runs(absent()), demo: absent(), webhooks: new Webhooks(absent()), calendar: new Calendar(absent()), authenticator: absent(), migrations: [], country: () => 'US', describe: () => ({}), slices }))
   const roles = BUILT_IN_ROLES.map((r) => ({ name: r.name, title: r.title, permissions: permissionsOf(r, registry.entities) }))
   return { version: VERSION, entities: ENTITIES, routes: mounted.routes, permissions: { ...entityPermissions(ENTITIES), ...mounted.permissions }, roles }
 }
@@ -226,7 +230,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })
   const webhooks = new Webhooks({ work, records, principals: principalsOf(identity), targets: new Targets(config.webhookNetworks) })
   const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
-  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, demo: new Demo({ work, records, staffing: staffingOf(identity) }), webhooks, authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
+  const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, demo: new Demo({ work, records, staffing: staffingOf(identity) }), webhooks, calendar: new Calendar({ work, records, principals: principalsOf(identity), origin: config.origin }), authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
   late.furnish = () => furnish({ parts, work })
   await late.furnish()
   const mounted = mount(modulesOf(parts))
@@ -261,21 +265,6 @@ function keepTidy(opened: Opened, log: Log): () => void {
   return () => clearInterval(timer)
 }
 
-/** Often enough that a reminder of ten o'clock comes at ten. */
-const ROUND_MS = 15_000
-
-/** What comes round on one node at a time. */
-function startRounds({ parts, work }: Opened, node: string, log: Log): () => Promise<unknown> {
-  const { db, vault, ledger, identity, slices } = parts
-  const reminders = new RemindersDue({ db, vault, ledger, slice: slices.activity, actorOf: (id) => actorOf(identity, id, null) })
-  const rounds = [
-    startRound({ db, log, node }, { name: 'reminders', everyMs: ROUND_MS, run: async () => void (await reminders.run()) }),
-    startRound({ db, log, node }, { name: 'contracts', everyMs: HOUR_MS, run: async () => void (await contractsDue({ work, records: parts.records, settings: () => parts.organisation.settings, today: (at) => parts.organisation.day(at) })) }),
-    startRound({ db, log, node }, { name: 'pools', everyMs: HOUR_MS, run: async () => void (await returnDue(work, { records: parts.records, openTo: poolsOf(identity) })) }),
-  ]
-  return () => Promise.all(rounds.map((r) => r.stop()))
-}
-
 type StartOptions = { demo?: boolean; progress: Progress; stopped?: Promise<void> }
 
 /** Makes the demonstration company where one is asked for: now, or as soon as there is somebody whose it is. Throws a Refusal in a home with records. */
@@ -308,6 +297,7 @@ export async function startApp(config: Config, options: StartOptions): Promise<R
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    const mailer = config.mail && openMailer(config.mail)
     const instance = await openInstance(config, () => openLog(config), options.progress, () => checkAddress(config))
     const { log } = instance
     undo.push(() => instance.close())
@@ -319,7 +309,7 @@ export async function startApp(config: Config, options: StartOptions): Promise<R
     const port = await serve(config, opened, tls, log, undo)
     const url = config.origin ?? `https://localhost:${port}`
     undo.push(keepTidy(opened, log))
-    undo.push(startRounds(opened, instance.nodeId, log))
+    undo.push(startRounds({ ...opened.parts, work: opened.work, node: instance.nodeId, url, mailer, log }))
     const { db, lens, records } = opened.parts
     const filling = startFilling({ db, vault, lens, log, records, threads: { entities: new URL('./entities.ts', import.meta.url).href, keyStore: vault.keyStore, root: vault.rootForThreads(), db: instance.database.app } })
     undo.push(() => filling.stop())
