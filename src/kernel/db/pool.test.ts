@@ -158,6 +158,18 @@ describe('a statement that is sent and not waited for', () => {
     await expect(swallower).rejects.toThrow('why')
   })
 
+  test('that failed is not forgotten by going back to a savepoint', async () => {
+    const outcome = t.db.tx(async (tx) => {
+      await tx.query('SAVEPOINT here')
+      tx.send(insert, [70])
+      tx.send('SELECT 1 / $1::int', [0], () => new Error('why'))
+      await tx.query('ROLLBACK TO SAVEPOINT here')
+      await tx.query(insert, [71])
+    })
+    await expect(outcome).rejects.toThrow('why')
+    expect(await there(70, 71)).toEqual([])
+  })
+
   test('is refused at once when it cannot be sent, and after the end', async () => {
     let late: (() => void) | undefined
     const unsendable = t.db.tx((tx) => {

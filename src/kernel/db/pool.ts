@@ -84,6 +84,8 @@ async function transaction<T>(pool: pg.Pool, fn: (tx: Tx) => Promise<T>): Promis
     begun.catch(ignore)
     const value = await fn(tx)
     tx.open = false
+    // One that failed behind a savepoint, and was rolled back to it, would not keep COMMIT from succeeding.
+    if (tx.failure !== undefined) throw tx.failure
     // Behind whatever is still under way: PostgreSQL runs it after that, and makes a ROLLBACK of it when that has failed.
     const committed = tx.command('COMMIT')
     committed.catch(ignore)
