@@ -49,7 +49,9 @@ import { SCORE_QUEUE, scoreRuleSlice, scoreRulesModule } from './modules/score-r
 import { reportsModule } from './modules/reports/index.ts'
 import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
+import { tagsModule, tagSlice } from './modules/tags/index.ts'
 import { trail } from './modules/trail/index.ts'
+import { viewsModule } from './modules/views/index.ts'
 import { purgeDeliveries, Targets, Webhooks } from './modules/webhooks/index.ts'
 
 export { ENTITIES }
@@ -59,7 +61,7 @@ const reckoningOf = (o: Organisation): Reckoning => ({ baseCurrency: () => o.set
 
 /** A slice for each of ENTITIES, by name. */
 function slicesOf(country: () => CountryCode, organisation: Organisation) {
-  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), 'score-rule': scoreRuleSlice(Lead), pool: poolSlice(), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice((at) => organisation.day(at)), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice() }
+  return { company: companySlice(country), contact: contactSlice(country), lead: leadSlice(country), 'score-rule': scoreRuleSlice(Lead), pool: poolSlice(), pipeline: pipelineSlice(), rate: rateSlice(reckoningOf(organisation)), deal: dealSlice(), contract: contractSlice((at) => organisation.day(at)), activity: activitySlice(() => organisation.settings.timeZone), attachment: attachmentSlice(), tag: tagSlice() }
 }
 
 export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version // our own file
@@ -122,6 +124,8 @@ function modulesOf(p: Parts): Module[] {
     notificationsModule(p.records),
     calendarModule(p.calendar),
     p.attachments.module(),
+    tagsModule({ records: p.records, slice: p.slices.tag, runs: p.runs }),
+    viewsModule({ records: p.records, vault: p.vault, ledger: p.ledger }),
     reportsModule(p.records, { timeZone: () => p.organisation.settings.timeZone, baseCurrency: () => p.organisation.settings.baseCurrency, today: (at) => p.organisation.day(at) }),
     organisationModule(p.organisation),
     customFieldsModule(p.customFields, nouns),

@@ -37,6 +37,8 @@ export const OTHER_COLUMNS: Readonly<Record<string, Readonly<Record<string, stri
   demo_run: { id: ID, only_row: 'nothing', state: 'that there is a demonstration company', person_id: 'who made it', day: WHEN, mac: MAC },
   demo_batch: { run_id: LINK, n: 'nothing', noun: 'rows of which noun', ids: 'which rows are invented', mac: MAC },
   idempotency: { key_mac: MAC, body_mac: MAC, status: 'that a request was done', seal_owner: 'which row it was about', answer: SEALED, created_at: WHEN },
+  saved_view: { id: ID, person_id: 'who keeps a view', noun: 'of which noun', version: COUNT, created_at: WHEN, updated_at: WHEN, departments: 'which departments it is shared with', words: SEALED },
+  favourite: { person_id: 'who keeps something at hand', kind: 'of which noun, or a view', object_id: LINK, created_at: WHEN },
   ledger_event: {
     id: ID, at: WHEN, node: 'on which node', object_id: 'which row was touched, and by how many events: the pattern of access', seal_owner: 'whose key seals the detail', action: 'what was done, e.g. contact.read',
     actor: 'which colleague, as a random handle', object_kind: 'a row of which noun', subjects: 'which persons, as random handles', purpose: 'view, list, export, reveal …', payload: SEALED, payload_hash: 'nothing: a hash of sealed bytes', mac: MAC,

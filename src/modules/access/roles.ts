@@ -46,7 +46,7 @@ const nouns = (rights: EntityRights, names: readonly string[]): Record<string, E
 const CUSTOMERS = ['contact', 'company', 'lead', 'deal', 'contract', 'activity', 'attachment'] as const
 /** Who sets up a pool decides who may take customers out of it, so its rows are a manager's, and only within their reach. */
 const POOLS: EntityRights = { rows: { read: 'all', create: 'department-and-below', edit: 'department-and-below', delete: 'department-and-below', assign: 'department-and-below' }, classes: OPEN }
-const ORGANISATION = ['pipeline', 'rate'] as const
+const ORGANISATION = ['pipeline', 'rate', 'tag'] as const
 
 const own: EntityRights = { rows: { read: 'own', create: 'own', edit: 'own', delete: 'own' }, classes: OPEN }
 

@@ -44,7 +44,7 @@ export interface RunsDeps {
   actorOf(personId: string, token: { id: string; scopes: readonly string[] } | null): Promise<Actor | null>
 }
 
-export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export', bulk: 'bulk', transfer: 'transfer' }
+export const RUN_QUEUES: Readonly<Record<RunKind, string>> = { import: 'import', export: 'export', bulk: 'bulk', transfer: 'transfer', 'tag-rename': 'tag-rename' }
 
 /** Of one person: each has a file on the disk, and keeps the others waiting. */
 const MOST_UNFINISHED = 20

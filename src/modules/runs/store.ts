@@ -2,7 +2,7 @@ import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { Cell, Vault } from '../../kernel/vault/index.ts'
 
-export type RunKind = 'import' | 'export' | 'bulk' | 'transfer'
+export type RunKind = 'import' | 'export' | 'bulk' | 'transfer' | 'tag-rename'
 export type RunState = 'queued' | 'running' | 'done' | 'failed'
 
 /** One import or export. `words` is what was asked and, at the end, what came of it. */
