@@ -25,10 +25,23 @@ const putPurpose = db.prepare('INSERT INTO purpose (name, epoch, wrapped, create
 const putCustodian = db.prepare('INSERT INTO custodian (kind, params, wrapped, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (kind) DO UPDATE SET params = excluded.params, wrapped = excluded.wrapped, created_at = excluded.created_at')
 const dropCustodian = db.prepare('DELETE FROM custodian WHERE kind = ?')
 
+const ID = 16
+
+function addOwner(id: Uint8Array, epoch: number, version: number, wrapped: Uint8Array): void {
+  if (insertOwner.run(id, epoch, version, wrapped).changes !== 1) throw new Error('owner is erased')
+}
+
+function addOwners({ ids, epoch, version, wrapped }: Extract<KeyWrite, { op: 'owners' }>): void {
+  const count = ids.length / ID
+  const size = wrapped.length / count
+  if (!Number.isInteger(count) || !Number.isInteger(size)) throw new Error('ids and keys do not fit together')
+  for (let i = 0; i < count; i++) addOwner(ids.subarray(i * ID, (i + 1) * ID), epoch, version, wrapped.subarray(i * size, (i + 1) * size))
+}
+
 function apply(w: KeyWrite): void {
-  if (w.op === 'owner') {
-    if (insertOwner.run(w.id, w.epoch, w.version, w.wrapped).changes !== 1) throw new Error('owner is erased')
-  } else if (w.op === 'destroy') {
+  if (w.op === 'owner') addOwner(w.id, w.epoch, w.version, w.wrapped)
+  else if (w.op === 'owners') addOwners(w)
+  else if (w.op === 'destroy') {
     bury.run(w.id, w.at)
     deleteOwner.run(w.id)
   } else if (w.op === 'purpose') putPurpose.run(w.purpose, w.epoch, w.wrapped, w.at)

@@ -27,6 +27,8 @@ export interface CustodianRow {
 /** What the writer thread is asked: statements of one group, committed together. */
 export type KeyWrite =
   | { op: 'owner'; id: Uint8Array; epoch: number; version: number; wrapped: Uint8Array }
+  /** Several at once: their ids one after the other, and their wrapped keys, all of one length. Hundreds of small arrays are dear to pass between threads. */
+  | { op: 'owners'; ids: Uint8Array; epoch: number; version: number; wrapped: Uint8Array }
   | { op: 'destroy'; id: Uint8Array; at: string }
   | { op: 'purpose'; purpose: string; epoch: number; wrapped: Uint8Array; at: string }
   | { op: 'custodian'; kind: string; params: string; wrapped: Uint8Array; at: string }

@@ -1,7 +1,7 @@
 import { createSecretKey, randomFillSync, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { lengthPrefixed, Problem, uuidBytes } from '../base/index.ts'
 import { aesGcmOpen, aesGcmSeal, expand, expandKey, freshNonce } from './aes.ts'
-import type { KeyStore, KeyWrite, WrappedOwnerKey } from './keystore.ts'
+import type { KeyStore, WrappedOwnerKey } from './keystore.ts'
 import type { Purposes } from './purposes.ts'
 import type { OwnerKey } from './types.ts'
 
@@ -9,6 +9,8 @@ import type { OwnerKey } from './types.ts'
 const MOST_WRAPS = 2 ** 31
 const CACHED = 20_000
 const COMMIT = 'sealbook/v1 commit'
+/** nonce(12), key and handle sealed(48 + 16), commitment(32). */
+const WRAPPED = 108
 
 function aadOf(instanceId: string, ownerId: string, epoch: number, keyVersion: number): Buffer {
   return lengthPrefixed(['sealbook/v1', instanceId, 'owner-key', uuidBytes(ownerId), String(epoch), String(keyVersion)])
@@ -71,18 +73,21 @@ export class OwnerKeys {
     if (this.#wraps >= MOST_WRAPS) throw new Problem('key-unavailable', { cause: new Error('the owner-wrap epoch is used up: rotate it') })
     const epoch = this.#purposes.epoch('owner-wrap')
     const wrap = this.#purposes.key('owner-wrap', epoch)
+    if (ownerIds.length === 0) return []
     const secrets = randomFillSync(Buffer.allocUnsafe(48 * ownerIds.length))
-    const writes: KeyWrite[] = []
+    // Not from Node's pool, which would pass between the threads with all that is in it.
+    const [ids, wrapped] = [Buffer.alloc(16 * ownerIds.length), Buffer.alloc(WRAPPED * ownerIds.length)]
     const keys = ownerIds.map((ownerId, i) => {
       const secret = secrets.subarray(i * 48, i * 48 + 48)
       const nonce = freshNonce()
-      const sealed = aesGcmSeal(wrap, nonce, aadOf(this.#store.instanceId, ownerId, epoch, 1), secret)
-      const wrapped = Buffer.concat([nonce, sealed, expand(secret.subarray(0, 32), COMMIT)])
-      writes.push({ op: 'owner', id: uuidBytes(ownerId), epoch, version: 1, wrapped })
+      ids.set(uuidBytes(ownerId), i * 16)
+      wrapped.set(nonce, i * WRAPPED)
+      wrapped.set(aesGcmSeal(wrap, nonce, aadOf(this.#store.instanceId, ownerId, epoch, 1), secret), i * WRAPPED + 12)
+      wrapped.set(expand(secret.subarray(0, 32), COMMIT), i * WRAPPED + 76)
       return new HeldKey(ownerId, 1, secret)
     })
     secrets.fill(0)
-    await this.#store.write(writes)
+    await this.#store.write([{ op: 'owners', ids, epoch, version: 1, wrapped }])
     for (const key of keys) this.#keep(key)
     return keys
   }

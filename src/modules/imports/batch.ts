@@ -1,34 +1,45 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import { Problem } from '../../kernel/base/index.ts'
 import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
-import type { Lens, LensRow } from '../../kernel/lens/index.ts'
-import type { OwnerKey, RowColumns } from '../../kernel/vault/index.ts'
+import type { OwnerKey, RowColumns, Vault } from '../../kernel/vault/index.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn } from '../access/index.ts'
 import { Company } from '../companies/index.ts'
 import { Contact } from '../contacts/index.ts'
-import { changeRecord, sealed, sliceFor, toLensRow, type RecordsDeps, type Slice } from '../records/index.ts'
+import { changeRecord, sealed, sliceFor, type FieldDigest, type RecordsDeps, type Slice } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
-import { Planner, type BatchOptions, type Change, type Plan } from './plan.ts'
+import { exactDigests, Planner, type BatchOptions, type Change, type Plan } from './plan.ts'
+import type { ForLens } from './row-thread.ts'
+import type { RowSource } from './row-source.ts'
 import type { ContactDraft } from './row.ts'
+
+/** Batches on their way into the lens; more wait for the first of them, and memory stays bounded. */
+const MOST_ON_THE_WAY = 8
 
 /** Rows on their way into the lens while the next batch is read and written; the import waits for all of them at its end. */
 export class LensTail {
-  #last: Promise<void> = Promise.resolve()
+  readonly #under = new Set<Promise<void>>()
+  #failed: { error: unknown } | null = null
 
-  add(lens: Lens, entity: string, rows: readonly LensRow[]): void {
-    if (rows.length > 0) this.#last = Promise.all([this.#last, lens.fill(entity, rows)]).then(() => undefined)
-    this.#last.catch(() => undefined) // told by settled()
+  /** Resolves when another batch may come. Throws what the lens threw. */
+  async add(told: Promise<void>): Promise<void> {
+    const under: Promise<void> = told.catch((error: unknown) => void (this.#failed ??= { error })).finally(() => this.#under.delete(under))
+    this.#under.add(under)
+    if (this.#under.size >= MOST_ON_THE_WAY) await Promise.race(this.#under)
+    if (this.#failed) throw this.#failed.error
   }
 
   /** Throws what the lens threw. */
-  settled(): Promise<void> {
-    return this.#last
+  async settled(): Promise<void> {
+    await Promise.all(this.#under)
+    if (this.#failed) throw this.#failed.error
   }
 }
 
 export interface BatchDeps {
   records: RecordsDeps
   lens: LensTail
+  source: RowSource
   /** Companies by normalised name, kept over the whole import. */
   companies: Map<string, string>
 }
@@ -52,12 +63,22 @@ function checkRights(desk: Desk, deps: BatchDeps, plan: Plan): void {
 
 const isEmpty = (v: unknown): boolean => v === null || v === undefined || v === '' || (Array.isArray(v) && v.length === 0)
 
+/** Rows of one statement: PostgreSQL takes in the last ones while the next are sealed. */
+const AT_ONCE = 125
+
 /** Resolves with the records as they are stored. */
 async function insertAll(work: Work, slice: Slice, deps: RecordsDeps, drafts: readonly AnyRecord[], keys: ReadonlyMap<string, OwnerKey>, digests: readonly string[][]): Promise<AnyRecord[]> {
   const records: AnyRecord[] = []
+  const inserting: Promise<void>[] = []
   for (const r of drafts) records.push(await slice.derive(null, r, { work, deps, undo: false }))
-  const rows: RowColumns[] = records.map((r) => sealed(work.vault, deps, slice, keys.get(r.id)!, r))
-  await slice.store.insert(work.sql, rows, digests)
+  for (let at = 0; at < records.length; at += AT_ONCE) {
+    const rows = records.slice(at, at + AT_ONCE).map((r): RowColumns => sealed(work.vault, deps, slice, keys.get(r.id)!, r))
+    const inserted = slice.store.insert(work.sql, rows, digests.slice(at, at + AT_ONCE))
+    inserted.catch(() => undefined) // told below
+    inserting.push(inserted)
+    await breathe()
+  }
+  await Promise.all(inserting)
   return records
 }
 
@@ -87,8 +108,11 @@ async function writeFresh(desk: Desk, deps: BatchDeps, plan: Plan, options: Batc
     event('contact', contacts)
     return rows
   })
-  deps.lens.add(desk.lens, 'company', stored.companies.map((r): LensRow => toLensRow(Company, r, {}, records.customFields('company'))))
-  deps.lens.add(desk.lens, 'contact', plan.fresh.map((f, i): LensRow => toLensRow(Contact, stored.contacts[i]!, { companyId: f.companyName }, records.customFields('contact'))))
+  const tell = async (entity: ForLens['entity'], list: readonly AnyRecord[], shown: ForLens['shown']): Promise<void> => {
+    if (list.length > 0) await deps.lens.add(deps.source.tell(desk.lens, { entity, records: list, shown, custom: records.customFields(entity) }))
+  }
+  await tell('company', stored.companies, [])
+  await tell('contact', stored.contacts, plan.fresh.map((f) => ({ companyId: f.companyName })))
 }
 
 async function writeChange(desk: Desk, deps: BatchDeps, change: Change, options: BatchOptions): Promise<void> {
@@ -103,13 +127,24 @@ async function writeChange(desk: Desk, deps: BatchDeps, change: Change, options:
   })
 }
 
+export interface Batch {
+  drafts: readonly ContactDraft[]
+  /** Of everything exact in each. */
+  digests: readonly (readonly FieldDigest[])[]
+}
+
+/** Worked out while the batch before is being written: it depends on nobody's rights and on nothing that is there. */
+export function batchOf(vault: Vault, drafts: readonly ContactDraft[]): Batch {
+  return { drafts, digests: drafts.map((d) => exactDigests(vault, d)) }
+}
+
 /**
  * Matches a batch of rows against what the actor may see and writes what comes of it. Each step holds one transaction, so
  * one that is repeated because rights moved has written nothing before. Throws Problem lens-warming while companies cannot be found by name.
  */
-export async function importBatch(step: Step, deps: BatchDeps, drafts: readonly ContactDraft[], options: BatchOptions): Promise<Pick<Plan, 'counts' | 'withheld'>> {
+export async function importBatch(step: Step, deps: BatchDeps, batch: Batch, options: BatchOptions): Promise<Pick<Plan, 'counts' | 'withheld'>> {
   const plan = await step(async (desk) => {
-    const made = await new Planner(desk, deps.records, deps.companies, options).run(drafts)
+    const made = await new Planner(desk, deps.records, deps.companies, options).run(batch.drafts, batch.digests)
     checkRights(desk, deps, made)
     if (!options.dryRun) await writeFresh(desk, deps, made, options)
     return made

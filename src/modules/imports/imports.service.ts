@@ -1,18 +1,20 @@
 import type { CountryCode } from 'libphonenumber-js/max'
-import type { SealedFile } from '../../kernel/vault/index.ts'
+import type { SealedFile, Vault } from '../../kernel/vault/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { phoneCountry } from '../contact-points/index.ts'
 import { declareFields, type CustomFieldDeclaration, type CustomFields } from '../custom-fields/index.ts'
 import type { RecordsDeps } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
-import { importBatch, LensTail, type BatchDeps } from './batch.ts'
+import { batchOf, importBatch, LensTail, type Batch, type BatchDeps } from './batch.ts'
 import { readMapFile } from './map-file.ts'
 import { assertIdentifying, mapColumns } from './mapping.ts'
 import type { MatchKey } from './match.ts'
 import { noCounts, type BatchOptions, type Counts } from './plan.ts'
-import { inspectCsv, namedEncoding, readCsv, type CsvProfile, type CsvRow } from './read/index.ts'
-import { toContact, type ContactDraft } from './row.ts'
-import type { CustomFieldProposal, Mapping } from './target.ts'
+import { inspectCsv, namedEncoding } from './read/index.ts'
+import { rowSource } from './row-source.ts'
+import type { ContactDraft } from './row.ts'
+import type { TakenRow } from './rows.ts'
+import type { CustomFieldProposal } from './target.ts'
 
 /** What the person asked for; kept sealed with the run. */
 export interface ImportWords {
@@ -39,11 +41,11 @@ export interface ImportResult extends Counts {
 export interface ImportDeps {
   records: RecordsDeps
   customFields: CustomFields
+  vault: Vault
   /** The organisation's country, for numbers without a prefix. */
   country(): CountryCode
 }
 
-const BATCH = 500
 const MOST_PROBLEMS = 10_000
 
 class Tally {
@@ -88,9 +90,6 @@ interface Context {
   deps: ImportDeps
   batch: BatchDeps
   options: BatchOptions
-  mapping: Mapping
-  words: ImportWords
-  country: CountryCode
   known: Set<string>
   tally: Tally
 }
@@ -100,41 +99,36 @@ interface Waiting {
   draft: ContactDraft
 }
 
-/** One row on its way: counted, cleaned, or rejected with its number, its column and a code. */
-async function takeRow(c: Context, row: CsvRow, waiting: Waiting[]): Promise<void> {
+/** One row on its way: counted, or rejected with its number, its column and a code. */
+async function takeRow(c: Context, row: TakenRow, waiting: Waiting[]): Promise<void> {
   c.tally.rows++
   if (row.problem) c.tally.problem(row.row, row.problem.column, row.problem.code)
-  if (!row.cells) return void c.tally.rejected++
-  const { contact, problems, extraFields } = toContact({ row: row.row, cells: row.cells }, c.mapping, { country: c.country, source: c.words.source })
-  for (const p of problems) c.tally.problem(p.row, p.column, p.code)
-  if (!contact) return void c.tally.rejected++
-  const more = extraFields.filter((f) => !c.known.has(f.key))
+  for (const p of row.problems) c.tally.problem(p.row, p.column, p.code)
+  if (!row.contact) return void c.tally.rejected++
+  const more = row.extraFields.filter((f) => !c.known.has(f.key))
   if (more.length > 0) c.known = await declareAll(c.step, c.deps, more, c.options.dryRun)
-  waiting.push({ row: row.row, draft: withoutUnknown(contact, c.known) })
+  waiting.push({ row: row.row, draft: withoutUnknown(row.contact, c.known) })
 }
 
-async function importRows(c: Context, file: SealedFile, profile: CsvProfile, progress: (done: number, total: number) => void): Promise<void> {
-  let waiting: Waiting[] = []
-  // One batch is being written while the next one is read: reading is work of this thread, writing mostly waits for others.
+async function importRows(c: Context, vault: Vault, total: number, progress: (done: number, total: number) => void): Promise<void> {
+  // One batch is being written while the next one is read: reading is work of this thread or another, writing mostly waits for PostgreSQL.
   let writing: Promise<void> = Promise.resolve()
-  const write = async (rows: readonly Waiting[]): Promise<void> => {
-    const { counts, withheld } = await importBatch(c.step, c.batch, rows.map((r) => r.draft), c.options)
-    c.tally.add(counts)
-    for (const place of withheld) c.tally.problem(rows[place]!.row, null, 'value-protected')
-    progress(c.tally.rows, profile.rows)
+  const write = async (rows: readonly Waiting[], batch: Batch, read: number): Promise<void> => {
+    if (rows.length > 0) {
+      const { counts, withheld } = await importBatch(c.step, c.batch, batch, c.options)
+      c.tally.add(counts)
+      for (const place of withheld) c.tally.problem(rows[place]!.row, null, 'value-protected')
+    }
+    progress(read, total)
   }
-  const flush = async (): Promise<void> => {
-    const rows = waiting
-    waiting = []
+  for await (const taken of c.batch.source.batches()) {
+    const rows: Waiting[] = []
+    for (const row of taken) await takeRow(c, row, rows)
+    const batch = batchOf(vault, rows.map((r) => r.draft))
     await writing
-    writing = rows.length > 0 ? write(rows) : Promise.resolve()
+    writing = write(rows, batch, c.tally.rows)
     writing.catch(() => undefined) // told by the next await
   }
-  for await (const row of readCsv(() => file.stream(), profile)) {
-    await takeRow(c, row, waiting)
-    if (waiting.length >= BATCH) await flush()
-  }
-  await flush()
   await writing
   await c.batch.lens.settled()
 }
@@ -146,18 +140,21 @@ export async function runImport(step: Step, deps: ImportDeps, words: ImportWords
   assertIdentifying(mapping)
   const known = await declareAll(step, deps, mapping.customFields, words.dryRun)
   const tally = new Tally()
+  const country = (words.country ? phoneCountry(words.country) : null) ?? deps.country()
+  const source = rowSource(() => file.stream(), { profile, mapping, options: { country, source: words.source } })
   const c: Context = {
     step,
     deps,
-    batch: { records: deps.records, companies: new Map(), lens: new LensTail() },
+    batch: { records: deps.records, companies: new Map(), lens: new LensTail(), source },
     options: { importId: words.id, keys: new Set(words.match), onMatch: words.onMatch, dryRun: words.dryRun, startedAt: new Date().toISOString() },
-    mapping,
-    words,
-    country: (words.country ? phoneCountry(words.country) : null) ?? deps.country(),
     known,
     tally,
   }
-  await importRows(c, file, profile, progress)
+  try {
+    await importRows(c, deps.vault, profile.rows, progress)
+  } finally {
+    await c.batch.source.close()
+  }
   const refused = mapping.columns.filter((m) => m.target.to === 'custom' && !c.known.has(m.field.key)).map((m) => m.name)
   return {
     rows: tally.rows,

@@ -13,12 +13,12 @@ export { toContact, type CellCode, type CellProblem, type ContactDraft, type Row
 export type { Channel, ColumnMapping, CustomFieldProposal, Mapping, NotTaken, PresetName, Target } from './target.ts'
 
 /** 导入: foreign tables, read row by row in the background; the staged file is sealed and goes when the import has ended. */
-export function importsModule(deps: ImportDeps, runs: Runs): Module {
+export function importsModule(deps: Omit<ImportDeps, 'vault'>, runs: Runs): Module {
   runs.handle('import', async (step, run, progress) => {
     const key = await step(async (desk) => desk.actor.key)
     const file = await openSealedFile(runs.vault, runs.stagingFile(run.id), importLabel(run.id), key)
     try {
-      return await runImport(step, deps, { ...(run.words as ImportWords), id: run.id }, file, progress) // what the route asked with
+      return await runImport(step, { ...deps, vault: runs.vault }, { ...(run.words as ImportWords), id: run.id }, file, progress) // what the route asked with
     } finally {
       await file.close()
     }

@@ -7,7 +7,7 @@ import type { Desk } from '../../kernel/work/types.ts'
 import { rowCondition, touchesMasked, unwritable } from '../access/index.ts'
 import { companiesNamed } from '../companies/index.ts'
 import { Contact } from '../contacts/index.ts'
-import { digestsOf, draft as draftRecord, fieldDigests, openRows, sliceFor, type RecordsDeps } from '../records/index.ts'
+import { digestsOf, draft as draftRecord, fieldDigests, openRows, sliceFor, type FieldDigest, type RecordsDeps } from '../records/index.ts'
 import { additions, sameName, without, type MatchKey } from './match.ts'
 import type { ContactDraft } from './row.ts'
 
@@ -99,6 +99,10 @@ function filled(draft: ContactDraft): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, v]) => !isEmpty(v)))
 }
 
+export function exactDigests(vault: Vault, draft: ContactDraft): FieldDigest[] {
+  return fieldDigests(vault, Contact, { ...emptyRecord, emails: draft.emails, phones: draft.phones, nationalId: draft.nationalId })
+}
+
 /** Decides one batch for one person. What it says of a row must not depend on a value that is masked to them. */
 export class Planner {
   readonly plan = new Plan()
@@ -118,8 +122,9 @@ export class Planner {
     this.#custom = records.customFields(Contact.name)
   }
 
-  async run(drafts: readonly ContactDraft[]): Promise<Plan> {
-    const keys = this.#keysOf(drafts)
+  /** `digests`: `exactDigests` of each draft. */
+  async run(drafts: readonly ContactDraft[], digests: readonly (readonly FieldDigest[])[]): Promise<Plan> {
+    const keys = this.#keysOf(drafts, digests)
     await this.#knownTo(keys)
     await this.#planCompanies(drafts)
     drafts.forEach((d, i) => this.#decide(d, i, keys[i]!))
@@ -128,12 +133,12 @@ export class Planner {
     return this.plan
   }
 
-  #keysOf(drafts: readonly ContactDraft[]): Keys[] {
+  #keysOf(drafts: readonly ContactDraft[], all: readonly (readonly FieldDigest[])[]): Keys[] {
     const { vault, actor } = this.#desk
     // A field the person does not read is none to find others by.
     const usable = new Set([...this.#options.keys].filter((k) => ['read', 'edit'].includes(actor.grants.field(Contact.name, KEY_FIELD[k]))))
-    return drafts.map((d) => {
-      const digests = fieldDigests(vault, Contact, { ...emptyRecord, emails: d.emails, phones: d.phones, nationalId: d.nationalId })
+    return drafts.map((d, i) => {
+      const digests = all[i] ?? exactDigests(vault, d)
       const points = digests.flatMap((f) => (usable.has(KEY_INDEX[f.index]!) ? [f.digest] : []))
       return { all: digests.map((f) => f.digest), points, whole: points.length === 0 ? contentDigest(vault, d) : null }
     })
