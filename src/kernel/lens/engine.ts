@@ -113,6 +113,14 @@ class DuckLens implements Lens {
     }
   }
 
+  damaged(): string[] {
+    return [...this.#tables].filter(([, table]) => table.damaged).map(([entity]) => entity)
+  }
+
+  empty(entity: string): Promise<void> {
+    return this.#writer.empty(this.#table(entity))
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

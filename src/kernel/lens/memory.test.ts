@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openLens } from './engine.ts'
-import { contacts, find, id, query, row } from './lens.fixture.ts'
+import { contacts, find, id, numbers, query, row } from './lens.fixture.ts'
 import { kindOf } from './problems.ts'
 import type { Lens } from './types.ts'
 
@@ -75,6 +75,32 @@ describe('too little memory', () => {
     expect(await lens.search(query({ limit: 3, where: { field: 'createdAt', op: 'gt', value: '2020-01-01' } }))).toMatchObject({ complete: false, count: held })
     await lens.apply('contact', [], [id(0)])
     expect(lens.status().rows).toBe(held - 1)
+
+    // Made good: emptied, and filled with as many as there is room for; what was removed before does not come back.
+    expect(lens.damaged()).toEqual(['contact'])
+    await lens.empty('contact')
+    expect(lens.damaged()).toEqual([])
+    expect(lens.status()).toMatchObject({ rows: 0, complete: false })
+    await lens.fill('contact', bulk(0, 2000))
+    lens.setComplete('contact', 2000)
+    expect(lens.status()).toMatchObject({ rows: 1999, complete: true })
+    expect(await lens.search(query({ limit: 3, where: { field: 'createdAt', op: 'gt', value: '2020-01-01' } }))).toMatchObject({ complete: true, count: 1999 })
+  })
+
+  test('a noun is emptied after what was written before, and takes what is written after', async () => {
+    lens = await openLens({ tables: [contacts], memoryLimitMb: 64 })
+    lens.setComplete('contact', 0)
+    void lens.apply('contact', bulk(0, 10))
+    const emptied = lens.empty('contact')
+    await lens.apply('contact', bulk(10, 3))
+    await emptied
+    const found = await lens.search(query({ limit: 20 }))
+    expect([numbers(found.ids).sort((a, b) => a - b), found.complete]).toEqual([[10, 11, 12], false])
+    // The older of two writes of one removed row stays out, also when it comes late.
+    await lens.apply('contact', [], [{ id: id(11), version: 5 }])
+    await lens.empty('contact')
+    await lens.apply('contact', bulk(11, 1))
+    expect((await lens.search(query())).ids).toEqual([])
   })
 })
 

@@ -16,7 +16,7 @@ export interface Change {
 /** One entity's table: its statements, prepared once on the writer's connection, and what is known of its rows. */
 export class Table {
   readonly layout: Layout
-  readonly versions = new Versions()
+  versions = new Versions()
   total = 0
   complete = false
   /** A write was lost, so answers may lack rows until the lens is filled anew. */
@@ -34,16 +34,36 @@ export class Table {
     for (const sql of createTables(this.layout)) await this.#connection.run(sql)
   }
 
+  /** Takes every row out, to be filled anew: whatever a lost write left behind is gone, and answers say that rows are missing. */
+  async empty(): Promise<void> {
+    this.complete = false
+    this.#statements.clear()
+    // Dropped and made anew: deleted rows would keep their memory, and the want of it is what most often loses a write.
+    const { table, customTable } = this.layout
+    await this.#transaction(async () => {
+      for (const sql of [`DROP TABLE ${customTable}`, `DROP TABLE ${table}`, ...createTables(this.layout)]) await this.#connection.run(sql)
+    })
+    this.#hasCustom = false
+    this.versions = this.versions.removedOnly()
+    this.damaged = false
+  }
+
   /** Writes a change; all of it is visible when this resolves, or none. */
   async write(change: Change): Promise<void> {
     if (change.batch && change.remove.length === 0 && change.batch.custom === null) return this.#run(insertRows(this.layout), change.batch.columns)
     const oneStatement = change.insert.length > FEW_ROWS || change.insert.length === 1
     if (oneStatement && change.remove.length === 0 && !change.insert.some((row) => row.custom?.length)) return this.#insert(change.insert)
-    await this.#connection.run('BEGIN TRANSACTION')
-    try {
+    await this.#transaction(async () => {
       await this.#remove(change.remove)
       await this.#insert(change.insert)
       if (change.batch) await this.#insertBatch(change.batch)
+    })
+  }
+
+  async #transaction(write: () => Promise<void>): Promise<void> {
+    await this.#connection.run('BEGIN TRANSACTION')
+    try {
+      await write()
       await this.#connection.run('COMMIT')
     } catch (error) {
       // The first error is the one to tell; a rollback fails only when DuckDB has already rolled back.

@@ -143,6 +143,10 @@ export interface Lens {
   /** Answers say `complete: false` until the owner of the filling says it is done. */
   setComplete(entity: string, total: number): void
   status(): { rows: number; total: number; complete: boolean }
+  /** Nouns a write of which was lost: their answers say `complete: false` until they are emptied and filled anew. */
+  damaged(): string[]
+  /** Takes every row of a noun out, after all that was asked for before; from then on its answers say `complete: false`. Throws Problem lens-unavailable. */
+  empty(entity: string): Promise<void>
   close(): Promise<void>
 }
 

@@ -36,6 +36,13 @@ export class Versions {
     this.#live += Number(live) - Number(wasLive)
   }
 
+  /** Only what is known of removed rows: what a table that was emptied must go on knowing. */
+  removedOnly(): Versions {
+    const kept = new Versions()
+    for (const [at, shard] of this.#shards.entries()) kept.#shards[at]?.copyRemoved(shard)
+    return kept
+  }
+
   #shard(key: Buffer): Shard {
     // The last bytes are random in every UUID in use; the first are a clock in version 7.
     return this.#shards[(key[15] ?? 0) % SHARDS] ?? fail()
@@ -65,6 +72,15 @@ class Shard {
     }
     this.#states[at] = state
     if (3 * this.#used > 2 * this.#capacity) this.#grow()
+  }
+
+  copyRemoved(from: Shard): void {
+    for (const [at, state] of from.#states.entries()) {
+      if (state >= ABSENT) continue
+      const key = Buffer.alloc(16)
+      for (let word = 0; word < 4; word++) key.writeUInt32LE(from.#keys[4 * at + word] ?? 0, 4 * word)
+      this.set(key, state)
+    }
   }
 
   #find(key: Buffer): number {

@@ -21,6 +21,8 @@ interface Job {
   readonly fill: boolean
   /** Rows of a filling thread; they are written by themselves. */
   readonly batch?: LensBatch
+  /** Takes every row out; written by itself. */
+  readonly empty?: true
   /** Counts up. */
   readonly at: number
   readonly resolve: () => void
@@ -86,6 +88,13 @@ export class Writer {
     await filled
   }
 
+  /** Takes every row out, after all that was asked for before. */
+  async empty(table: Table): Promise<void> {
+    const emptied = this.#add(this.#applies, { table, rows: [], removed: [], fill: false, empty: true })
+    this.#writeNow()
+    await emptied
+  }
+
   /** Refuses new work, ends what was committed before, and drops the rest of the filling. */
   async close(): Promise<void> {
     this.#closed = true
@@ -130,7 +139,7 @@ export class Writer {
     let size = 0
     let full = false
     for (const job of queue) {
-      full ||= job.table === table && batch.length > 0 && (size + sizeOf(job) > BATCH_ROWS || job.batch !== undefined || batch[0]?.batch !== undefined)
+      full ||= job.table === table && batch.length > 0 && (size + sizeOf(job) > BATCH_ROWS || alone(job) || alone(batch[0]))
       if (full || job.table !== table) left.push(job)
       else size += sizeOf(batch[batch.push(job) - 1] ?? job)
     }
@@ -142,6 +151,7 @@ export class Writer {
   async #write(batch: readonly Job[]): Promise<void> {
     const [first] = batch
     if (!first) return
+    if (first.empty) return this.#empty(first)
     const plan = first.batch ? planOfBatch(first.table, first.batch) : planOf(first.table, batch)
     try {
       await first.table.write(plan.change)
@@ -154,12 +164,23 @@ export class Writer {
     }
   }
 
+  async #empty(job: Job): Promise<void> {
+    try {
+      await job.table.empty()
+      job.resolve()
+    } catch (error) {
+      this.#fail(job, error)
+    }
+  }
+
   #fail(job: Job, error: unknown): void {
     job.table.damaged = true
     this.#log.error({ component: 'lens', errorType: kindOf(error), entity: job.table.layout.entity, count: sizeOf(job) }, 'lens write failed')
     job.reject(new Problem('lens-unavailable'))
   }
 }
+
+const alone = (job: Job | undefined): boolean => job?.batch !== undefined || job?.empty === true
 
 function sizeOf(job: Job): number {
   return job.rows.length + job.removed.length + (job.batch?.versions.length ?? 0)

@@ -36,10 +36,12 @@ export function fillOrder(slices: readonly Slice[]): Slice[] {
 
 const LONGEST_PAUSE_MS = 30_000
 
-/** Fills the lens in the background until it is whole: a database that is away for a while only makes it later. */
+const LOOK_MS = 2_000
+
+/** Fills the lens in the background until it is whole, and again what a lost write makes incomplete: a database that is away for a while only makes it later. */
 export function startFilling(deps: FillDeps): { stop(): Promise<void> } {
   const stopping = new AbortController()
-  const filling = fillUntilWhole(deps, stopping.signal)
+  const filling = keepWhole(deps, stopping.signal)
   return {
     async stop() {
       stopping.abort()
@@ -48,10 +50,23 @@ export function startFilling(deps: FillDeps): { stop(): Promise<void> } {
   }
 }
 
-async function fillUntilWhole(deps: FillDeps, signal: AbortSignal): Promise<void> {
+async function keepWhole(deps: FillDeps, signal: AbortSignal): Promise<void> {
+  const slices = fillOrder([...deps.records.slices.values()])
+  await fillUntilWhole(deps, slices, signal)
+  for (let pause = LOOK_MS; !signal.aborted; ) {
+    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined)
+    const damaged = signal.aborted ? [] : deps.lens.damaged()
+    // What was lost for want of memory is lost again when there is none, so each time it waits longer.
+    pause = damaged.length > 0 ? Math.min(pause * 2, LONGEST_PAUSE_MS) : LOOK_MS
+    for (const entity of damaged) await deps.lens.empty(entity).catch(() => undefined)
+    if (damaged.length > 0) await fillUntilWhole(deps, slices.filter((s) => damaged.includes(s.entity.name)), signal)
+  }
+}
+
+async function fillUntilWhole(deps: FillDeps, slices: readonly Slice[], signal: AbortSignal): Promise<void> {
   for (let pause = 250; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
-      return await fillLens(deps, signal)
+      return await fillLens(deps, slices, signal)
     } catch (error) {
       if (signal.aborted) return
       deps.log.error({ component: 'lens', ...(error instanceof ThreadFailed ? error.fields : errorFields(error)) }, 'filling the lens broke off and is tried again')
@@ -61,12 +76,12 @@ async function fillUntilWhole(deps: FillDeps, signal: AbortSignal): Promise<void
 }
 
 /** Fills the lens newest first; it can be searched from the first batch. A row that does not open is left out and told, never guessed. */
-async function fillLens(deps: FillDeps, signal: AbortSignal): Promise<void> {
+async function fillLens(deps: FillDeps, slices: readonly Slice[], signal: AbortSignal): Promise<void> {
   const threads = new FillThreads(deps.threads)
   const end = (): void => void threads.stop()
   signal.addEventListener('abort', end)
   try {
-    for (const slice of fillOrder([...deps.records.slices.values()])) await fillOne(deps, slice, threads, signal)
+    for (const slice of slices) await fillOne(deps, slice, threads, signal)
   } finally {
     signal.removeEventListener('abort', end)
     await threads.stop()
