@@ -66,6 +66,13 @@ describe('a timeline', () => {
     expect(items.find((i: Json) => i.action === 'contact.updated').changes).toEqual({ title: { from: null, to: 'CFO' } })
   })
 
+  test('names who wrote it down, whoever it belongs to', async () => {
+    const { id } = await make('contacts', { fullName: 'Written By', ownerId: rep.id }, as(manager))
+    const written = await make('activities', { recordKind: 'contact', recordId: id, kind: 'task', title: 'by the manager, for the rep', ownerId: rep.id }, as(manager))
+    const { items } = await page(`/contacts/${id}`, as(rep))
+    expect(items.find((i: Json) => i.activity?.id === written.id)).toMatchObject({ actorId: manager.id, activity: { kind: 'task' } })
+  })
+
   test('tells who looked to the owner and to whoever may give the record away, and to nobody else', async () => {
     const { id } = await make('companies', { name: 'Looked At Ltd' }, as(manager))
     const contact = await make('contacts', { fullName: 'Seen Once', ownerId: rep.id }, as(manager))

@@ -234,8 +234,8 @@ class OpenedLedger implements Ledger {
     return readTimeline(this.#o.db, this.#reader, { object, ...options })
   }
 
-  async happened(objectIds: readonly string[], actions: readonly string[]) {
-    return readPast(this.#o.db, this.#reader, objectIds, actions)
+  async happened(objectIds: readonly string[], actions: readonly string[], options: { actors?: boolean } = {}) {
+    return readPast(this.#o.db, this.#reader, objectIds, actions, options.actors)
   }
 
   async tail(from: number, limit: number, options: { detail?: boolean } = {}) {

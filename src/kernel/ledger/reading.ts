@@ -116,12 +116,18 @@ export async function readTimeline(sql: Sql, reader: EventReader, query: Timelin
   return Promise.all(entries)
 }
 
-export async function readPast(sql: Sql, reader: EventReader, objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]> {
+export async function readPast(sql: Sql, reader: EventReader, objectIds: readonly string[], actions: readonly string[], actors = false): Promise<PastEvent[]> {
   const rows = await sql.query<StoredEvent>(
     `SELECT ${CHECKED_COLUMNS} FROM public.ledger_event e WHERE e.object_id = ANY ($1::uuid[]) AND e.action = ANY ($2::text[]) ORDER BY e.id`,
     [objectIds, actions],
   )
-  return genuine(rows, reader).map((row) => ({ objectId: row.object_id!, action: row.action, detail: openDetail(reader.vault, toEvent(row)) }))
+  const events = genuine(rows, reader).map(async (row) => ({
+    objectId: row.object_id!,
+    action: row.action,
+    ...(actors ? { actorId: row.actor && (await reader.personOf(row.actor)) } : {}),
+    detail: openDetail(reader.vault, toEvent(row)),
+  }))
+  return Promise.all(events)
 }
 
 export async function readTail(sql: Sql, reader: EventReader, from: number, limit: number, withDetail = false): Promise<TailEntry[]> {

@@ -54,7 +54,7 @@ export interface Ledger {
    */
   timeline(object: { kind: string; id: string }, options: { before?: number; beforeId?: string; looks?: boolean; limit: number }): Promise<TimelineEntry[]>
   /** All events of these actions about these objects, oldest first: what must still be true of them. Like everywhere, only events that are ours. */
-  happened(objectIds: readonly string[], actions: readonly string[]): Promise<PastEvent[]>
+  happened(objectIds: readonly string[], actions: readonly string[], options?: { actors?: boolean }): Promise<PastEvent[]>
   close(): Promise<void>
 }
 
@@ -95,6 +95,8 @@ export interface TailEntry {
 export interface PastEvent {
   objectId: string
   action: string
+  /** Only when asked for; null for the system itself. */
+  actorId?: string | null
   /** Null when there is none, or its key is destroyed. */
   detail: Json | null
 }

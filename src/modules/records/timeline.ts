@@ -103,11 +103,18 @@ function eventItem(fields: Rights['fields'], e: TimelineEntry): TimelineItem {
   return { id: e.id, at: e.at, actorId: e.actorId, action: e.action, ...(changes ? { changes } : {}), ...(e.purpose === null ? {} : { purpose: e.purpose }) }
 }
 
+/** Who wrote them down, by id: the owner of a row may be another one by now. */
+async function writersOf(reading: Reading, records: Iterable<AnyRecord>, entities: ReadonlySet<string>): Promise<Map<string, string | null>> {
+  const ids = [...records].map((r) => r.id)
+  const made = ids.length === 0 ? [] : await reading.ledger.happened(ids, [...entities].map((name) => `${name}.created`), { actors: true })
+  return new Map(made.map((e) => [e.objectId, e.actorId ?? null]))
+}
+
 /** What the gate shows of a hanging row, of the fields that its noun puts into timelines. */
-function rowItem(reading: Reading, deps: RecordsDeps, slice: Slice, moment: Moment, record: AnyRecord): TimelineItem {
+function rowItem(reading: Reading, deps: RecordsDeps, slice: Slice, moment: Moment, record: AnyRecord, writer: string | null): TimelineItem {
   const view = viewRecord(slice.entity, record, reading.actor, deps.customFields(slice.entity.name))
   const shown = (slice.timeline?.shows ?? []).filter((f) => view[f] !== undefined).map((f) => [f, view[f]])
-  return { id: record.id, at: new Date(moment.at).toISOString(), actorId: record.ownerId, action: `${slice.entity.name}.created`, [slice.entity.name]: { id: record.id, ...Object.fromEntries(shown) } }
+  return { id: record.id, at: new Date(moment.at).toISOString(), actorId: writer, action: `${slice.entity.name}.created`, [slice.entity.name]: { id: record.id, ...Object.fromEntries(shown) } }
 }
 
 /** The chosen rows, opened, each once. One that does not open is left out and recorded, like in a list. */
@@ -134,11 +141,12 @@ export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Sli
   const next: Position = { event: from.event, rows: { ...from.rows } }
   for (const step of page) step.pass(next)
   const opened = await openSteps(reading, page)
+  const writers = await writersOf(reading, opened.values(), new Set(page.flatMap((s) => s.row?.slice.entity.name ?? [])))
   const fields = fieldsOn(rightsOf(entity, reading.actor, deps.customFields(entity.name)), record)
   const items = page.flatMap((s): TimelineItem[] => {
     if (s.event) return [eventItem(fields, s.event)]
     const row = s.row && opened.get(s.row.moment.id)
-    return s.row && row ? [rowItem(reading, deps, s.row.slice, s.row.moment, row)] : []
+    return s.row && row ? [rowItem(reading, deps, s.row.slice, s.row.moment, row, writers.get(row.id) ?? null)] : []
   })
   return { items, nextCursor: steps.length > LIMIT ? writeCursor(next) : null }
 }
