@@ -31,6 +31,8 @@ export interface Field<T = unknown> {
   readonly mask: Mask | null
   readonly optional: boolean
   readonly many: boolean
+  /** Of `many`: how many at most. */
+  readonly most: number | null
   /** For `ref`: the entity referred to, and its field shown and found through this one. */
   readonly ref: { entity: string; show: string | null } | null
   readonly values: readonly string[] | null
@@ -83,6 +85,7 @@ function field<T>(kind: Kind, words: FieldWords, input: ZodType, view: ZodType, 
     mask: words.mask ?? null,
     optional: words.optional === true,
     many: false,
+    most: null,
     ref: null,
     values: null,
     initial: null,
@@ -184,7 +187,7 @@ export function shape<T>(schema: ZodType<T>, words: FieldWords & { initial?: T }
 
 /** Several values of one field; empty by default. */
 export function many<T>(of: Field<T>, maxItems = 50): Field<NonNullable<T>[]> {
-  return { ...of, many: true, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<NonNullable<T>[]> // the phantom type is all that differs
+  return { ...of, many: true, most: maxItems, optional: true, initial: [], input: z.array(of.input).max(maxItems), view: z.array(of.view) } as unknown as Field<NonNullable<T>[]> // the phantom type is all that differs
 }
 
 /** `+8613812345678` and `13812345678` → `138****5678`: the first three and last four digits as people say them; short values are hidden whole. */

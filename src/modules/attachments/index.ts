@@ -20,6 +20,7 @@ export const attachmentSlice = (): Slice =>
     entity: Attachment,
     normalise: (input) => (typeof input['name'] === 'string' ? { ...input, name: cleanName(input['name']) } : input),
     derive,
+    rehangs: false,
   })
 
 export interface AttachmentWords {

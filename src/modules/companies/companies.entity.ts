@@ -23,6 +23,8 @@ export const Company = defineEntity('company', {
     source: text(80, { class: 'confidential', edit: true, find: ['text'], optional: true }),
     tags: many(text(60, { class: 'confidential', edit: true, find: ['text'] }), 50),
     note: text(10_000, { class: 'confidential', edit: true, find: ['text'], optional: true }),
+    /** Of one that was merged away: what it has become. */
+    mergedIntoId: ref('company', { class: 'internal', optional: true }),
     poolId: ref('pool', { class: 'internal', optional: true }),
     pooledAt: time({ class: 'internal' }),
     claimedPoolId: ref('pool', { class: 'internal', optional: true }),

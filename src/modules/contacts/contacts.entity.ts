@@ -21,6 +21,8 @@ export const Contact = defineEntity('contact', {
     source: text(80, { class: 'confidential', edit: true, find: ['text'], optional: true }),
     collectedAt: time({ class: 'internal', edit: true }),
     doNotContact: many(oneOf(CHANNELS, { class: 'personal', edit: true, find: ['text'] }), CHANNELS.length),
+    /** Of one that was merged away: whom it has become. */
+    mergedIntoId: ref('contact', { class: 'internal', optional: true }),
     nationalId: text(32, { class: 'sensitive', edit: true, find: ['exact'], mask: lastDigits(4), optional: true }),
   },
 })

@@ -1,6 +1,6 @@
 import type { Module } from '../../kernel/module.ts'
 import { contactPointWords } from '../contact-points/index.ts'
-import { recordRoutes, sliceOf, type RecordsDeps, type Slice } from '../records/index.ts'
+import { mergeRoutes, recordRoutes, sliceOf, type RecordsDeps, type Slice } from '../records/index.ts'
 import { Contact } from './contacts.entity.ts'
 import type { CountryCode } from 'libphonenumber-js/max'
 import { createContact, createExtra } from './contacts.service.ts'
@@ -14,6 +14,6 @@ export function contactsModule(deps: RecordsDeps, slice: Slice): Module {
   return {
     name: 'contacts',
     entities: [Contact],
-    routes: recordRoutes(deps, slice, { create: (desk, body) => createContact(desk, deps, slice, body), createBody: createExtra }),
+    routes: [...recordRoutes(deps, slice, { create: (desk, body) => createContact(desk, deps, slice, body), createBody: createExtra }), ...mergeRoutes(deps, slice)],
   }
 }

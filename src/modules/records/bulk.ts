@@ -22,16 +22,17 @@ export interface BulkAnswer {
   undoToken: string | null
 }
 
-const UNDO_HOURS = 24
+export const UNDO_HOURS = 24
 
-const tokenMac = (vault: Vault, personId: string, token: string): Buffer => vault.mac('cursor', lengthPrefixed(['undo', personId, token]))
+/** `what`: of which kind of change; a token of one takes back no other. */
+export const tokenMac = (vault: Vault, personId: string, token: string, what = 'undo'): Buffer => vault.mac('cursor', lengthPrefixed([what, personId, token]))
 
-const cellOf = (mac: Buffer, id: string, version: number): Cell => ({ table: 'undo_step', compartment: 'before', rowId: id, rowVersion: version, bound: mac })
+export const undoCell = (mac: Buffer, id: string, version: number): Cell => ({ table: 'undo_step', compartment: 'before', rowId: id, rowVersion: version, bound: mac })
 
 async function keepUndo(work: Work, slice: Slice, mac: Buffer, written: Written, changes: Changes): Promise<void> {
   const { id, version } = written.record
   const key = keyOf(work.vault, slice.entity, written.record)
-  const before = work.vault.seal(key, cellOf(mac, id, version), Buffer.from(JSON.stringify(inverseOf(changes))))
+  const before = work.vault.seal(key, undoCell(mac, id, version), Buffer.from(JSON.stringify(inverseOf(changes))))
   await work.sql.query('INSERT INTO undo_step (token_mac, person_id, entity, row_id, version, before) VALUES ($1, $2, $3, $4, $5, $6)', [mac, work.actor.personId, slice.entity.name, id, version, before])
 }
 
@@ -153,7 +154,7 @@ async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step):
   const slice = sliceFor(deps, step.entity)
   const [row] = await slice.store.full(work.sql, [step.rowId])
   if (!row) throw new Problem('not-found')
-  const bytes = work.vault.open(work.vault.ownerKey(row.key_id), cellOf(mac, step.rowId, step.version), step.before)
+  const bytes = work.vault.open(work.vault.ownerKey(row.key_id), undoCell(mac, step.rowId, step.version), step.before)
   const patch = JSON.parse(bytes.toString()) as Record<string, unknown> // our own bytes, authenticated
   const [action, ...others] = rightsToUndo(patch)
   const deleted = 'deletedAt' in patch && patch['deletedAt'] === null

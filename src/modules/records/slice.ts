@@ -26,6 +26,8 @@ export interface SliceWords {
    * result it changes nothing. Leaves id, version, times and owner alone. Throws Problem when what is asked for does not fit.
    */
   derive?(before: AnyRecord | null, next: AnyRecord, at: Deriving): Promise<AnyRecord> | AnyRecord
+  /** For what hangs on records: it can be put under the key of another one. Not so a file, whose bytes are sealed as well. */
+  rehangs?: boolean
   /** For what hangs on records: it stands in their timelines, at the time this plain field says (null: when it was made), and shows these fields. */
   timeline?: { at: string | null; shows: readonly string[] } | null
 }
@@ -44,6 +46,7 @@ export function sliceOf(words: SliceWords): Slice {
     exactForms: (_field, value) => [value],
     derive: (_before, next) => next,
     timeline: null,
+    rehangs: true,
     ...words,
     store: recordStore(words.entity),
     cache: new RecordCache(CACHED_RECORDS),

@@ -1,5 +1,6 @@
 import { Problem, uuidv7, type Json } from '../../kernel/base/index.ts'
 import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
+import type { Condition } from '../../kernel/lens/types.ts'
 import { openRecord, sealRecord, type OwnerKey, type RowColumns, type Vault } from '../../kernel/vault/index.ts'
 import type { Actor, Desk, Work } from '../../kernel/work/types.ts'
 import { checkEdit, mayOn, rowCondition, viewRecord, type Action, type RecordView } from '../access/index.ts'
@@ -137,6 +138,8 @@ export interface Change {
   deleted?: boolean
   /** Asked in place of the scope of `action`, where another rule gives the right: a claim from a pool. The record must still be seen. */
   granted?(before: AnyRecord): Promise<boolean> | boolean
+  /** Rows in place of those the actor sees: for what follows from a change of theirs wherever it stands (links of a record that was merged away). */
+  scope?: Condition
   /** Puts back what was there before. */
   undo?: boolean
   next(record: AnyRecord): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>
@@ -146,7 +149,7 @@ export interface Change {
 
 /** A record this actor sees and may not change is 403; one outside the scope of reading is 404. */
 async function lockFor(work: Work, slice: Slice, change: Change): Promise<RowColumns> {
-  const row = await slice.store.lock(work.sql, change.id, rowCondition(work.actor, slice.entity, 'read'), change.deleted ?? false)
+  const row = await slice.store.lock(work.sql, change.id, change.scope ?? rowCondition(work.actor, slice.entity, 'read'), change.deleted ?? false)
   if (!row) throw new Problem('not-found')
   if (change.version !== null && row.version !== change.version) throw new Problem('version-stale', { extra: { version: row.version } })
   return row
@@ -170,8 +173,10 @@ export async function changeRecord(work: Work, deps: RecordsDeps, slice: Slice, 
   checkNotEmpty(slice, after)
   after.version = before.version + 1
   after.updatedAt = work.at.toISOString()
-  slice.store.sendUpdate(work.sql, sealed(work.vault, deps, slice, key, after), before.version, { before: digestsOf(work.vault, entity, before), after: digestsOf(work.vault, entity, after) })
-  work.record({ action: change.event ?? `${entity.name}.updated`, object: { kind: entity.name, id: after.id }, subjects: [key], detail: { version: after.version, changes, ...change.note } })
+  // Put on another record, it is sealed with that one's key.
+  const to = entity.about === 'record' && after['recordId'] !== before['recordId'] ? keyOf(work.vault, entity, after) : key
+  slice.store.sendUpdate(work.sql, sealed(work.vault, deps, slice, to, after), before.version, { before: digestsOf(work.vault, entity, before), after: digestsOf(work.vault, entity, after) })
+  work.record({ action: change.event ?? `${entity.name}.updated`, object: { kind: entity.name, id: after.id }, subjects: to === key ? [key] : [to, key], detail: { version: after.version, changes, ...change.note } })
   tellLens(work, slice, after, await lensRow(work, deps, slice, after))
   await tellLinked(work, deps, slice, before, after)
   slice.cache.drop(after.id)
