@@ -212,7 +212,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const home = new HomeCountry(identity)
   await home.refresh()
   const organisation = new Organisation({ sql: db, vault, ledger })
-  await organisation.load()
+  await organisation.open()
   const setUp = new SetUpPage(identity, vault, async () => {
     await Promise.all([home.refresh(), organisation.load(), late.handles?.refresh()])
     await late.furnish?.()

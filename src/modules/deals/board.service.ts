@@ -58,8 +58,7 @@ function stuckIn(stage: Stage, now: Date): Condition | null {
 }
 
 /** One question to the lens inside the rows the actor sees, so a count holds no other. Throws Problem lens-warming. */
-async function figuresOf(desk: Desk, pipeline: PipelineRecord, sight: Sight, asked: Condition[]): Promise<Map<string, Figures>> {
-  const stuck: Condition = { or: pipeline.stages.flatMap((s) => stuckIn(s, desk.at) ?? []) }
+async function figuresOf(desk: Desk, pipeline: PipelineRecord, sight: Sight, stuck: Condition, asked: Condition[]): Promise<Map<string, Figures>> {
   const measures: Measure[] = [{ count: sight.since ? stuck : { or: [] } }]
   if (sight.amounts) measures.push({ sum: 'amount' })
   if (sight.odds) measures.push({ sum: 'amount', percent: 'probability' })
@@ -84,6 +83,7 @@ const NOTHING: Figures = { count: 0, stuck: 0, amounts: [], weighted: [] }
 
 interface Asked extends BoardDeps {
   body: BoardBody
+  at: Date
   sight: Sight
   converter: Converter
 }
@@ -92,13 +92,13 @@ type Card = Record<string, unknown>
 
 async function cardsOf(desk: Desk, { records, body }: Asked, where: unknown, count: number): Promise<{ items: Card[]; nextCursor: string | null }> {
   if (count === 0 || body.cards === 0) return { items: [], nextCursor: null }
-  return JSON.parse(await searchRecords(desk, records, sliceFor(records, Deal.name), { where, sort: body.sort, limit: body.cards })) as { items: Card[]; nextCursor: string | null } // our own answer
+  return JSON.parse(await searchRecords(desk, records, sliceFor(records, Deal.name), { where, sort: body.sort, limit: body.cards, cursor: body.cursor })) as { items: Card[]; nextCursor: string | null } // our own answer
 }
 
 async function columnOf(desk: Desk, asked: Asked, stage: Stage, figures: Figures): Promise<object> {
-  const { body, sight, converter } = asked
-  const since = sight.since ? stuckSince(stage, desk.at) : null
-  const stuck = body.stuck ? [stuckIn(stage, desk.at) ?? { not: eq('stageId', stage.id) }] : []
+  const { body, sight, converter, at } = asked
+  const since = sight.since ? stuckSince(stage, at) : null
+  const stuck = body.stuck ? [stuckIn(stage, at)].filter((c) => c !== null) : []
   const where = all([eq('stageId', stage.id), ...stuck, ...(body.where === undefined ? [] : [body.where])])
   const { items, nextCursor } = await cardsOf(desk, asked, where, figures.count)
   const cards = since ? items.map((card) => ({ ...card, stuck: typeof card['stageSince'] === 'string' && card['stageSince'] < since })) : items
@@ -109,22 +109,33 @@ async function columnOf(desk: Desk, asked: Asked, stage: Stage, figures: Figures
     weighted: sight.odds ? figures.weighted : null,
     amountInBase: sight.amounts ? sumInBase(converter, figures.amounts) : null,
     weightedInBase: sight.odds ? sumInBase(converter, figures.weighted) : null,
-    where, items: cards, nextCursor,
+    items: cards, nextCursor,
   }
+}
+
+/** Columns that are asked for. A cursor belongs to one of them. Throws Problem invalid. */
+function stagesAsked(pipeline: PipelineRecord, body: BoardBody): Stage[] {
+  if (body.cursor !== undefined && body.stageId === undefined) throw new Problem('invalid', { errors: [{ path: 'cursor', code: 'needs-stage' }] })
+  const stages = pipeline.stages.filter((s) => body.stageId === undefined || s.id === body.stageId)
+  if (stages.length === 0) throw new Problem('invalid', { errors: [{ path: 'stageId', code: 'stage-of-another' }] })
+  return stages
 }
 
 /** A pipeline as a board. Throws Problem field-unknown, invalid, not-found, lens-warming. */
 export async function boardOf(desk: Desk, deps: BoardDeps, body: BoardBody): Promise<object> {
   const { records, reckoning } = deps
+  const at = body.at === undefined ? desk.at : new Date(body.at)
   const pipeline = await pipelineOf(desk, records, body.pipelineId)
+  const stages = stagesAsked(pipeline, body)
   const sight = sightOf(desk, records)
   if (body.stuck && !sight.since) throw new Problem('field-unknown', { errors: [{ path: 'stuck', code: 'field-unknown' }] })
   const checked = body.where === undefined ? null : checkWhereCounting(Deal, body.where, desk.actor, records.customFields(Deal.name))
   records.matches.spend(desk.actor.personId, checked?.maskedMatches ?? 0)
-  const onlyStuck: Condition[] = body.stuck ? [{ or: pipeline.stages.flatMap((s) => stuckIn(s, desk.at) ?? []) }] : []
-  const figures = await figuresOf(desk, pipeline, sight, [...(checked?.where ? [checked.where] : []), ...onlyStuck])
+  const stuck: Condition = { or: pipeline.stages.flatMap((s) => stuckIn(s, at) ?? []) }
+  const figures = await figuresOf(desk, pipeline, sight, stuck, [...(checked?.where ? [checked.where] : []), ...(body.stuck ? [stuck] : [])])
   const currencies = [...figures.values()].flatMap((f) => f.amounts.map((a) => a.currency))
   const converter = await converterFor(desk, records, currencies, reckoning.baseCurrency(), reckoning.today(desk.at))
-  const columns = await Promise.all(pipeline.stages.map((s) => columnOf(desk, { ...deps, body, sight, converter }, s, figures.get(s.id) ?? NOTHING)))
-  return { pipelineId: pipeline.id, name: pipeline.name, baseCurrency: converter.base, columns }
+  const asked = { ...deps, body, sight, converter, at }
+  const columns = await Promise.all(stages.map((s) => columnOf(desk, asked, s, figures.get(s.id) ?? NOTHING)))
+  return { pipelineId: pipeline.id, name: pipeline.name, baseCurrency: converter.base, at: at.toISOString(), columns }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { viewSchema } from '../../kernel/entity/index.ts'
+import { isInstant, viewSchema } from '../../kernel/entity/index.ts'
 import { endpoint } from '../../kernel/http/index.ts'
 import { Deal } from './deals.entity.ts'
 
@@ -24,8 +24,7 @@ const column = z.object({
   weighted: z.array(amount).nullable(),
   amountInBase: inBase.nullable(),
   weightedInBase: inBase.nullable(),
-  /** The first cards; more by POST /deals/search with this `where`, the same `sort` and `nextCursor`. */
-  where: z.unknown(),
+  /** The first cards; for more, the same question again with `stageId`, `at` and `nextCursor` as `cursor`. */
   items: z.array(z.intersection(viewSchema(Deal), z.object({ stuck: z.boolean().optional() }))),
   nextCursor: z.string().nullable(),
 })
@@ -37,6 +36,11 @@ const boardBody = z.strictObject({
   stuck: z.literal(true).optional(),
   sort: z.array(z.strictObject({ field: z.string().max(80), direction: z.enum(['asc', 'desc']).default('asc') })).max(5).optional(),
   cards: z.int().min(0).max(100).default(20),
+  /** Only this column. */
+  stageId: uuid.optional(),
+  cursor: z.string().max(4000).optional(),
+  /** The moment at which a deal is or is not stuck; now by default. */
+  at: z.iso.datetime({ offset: true }).transform((s) => new Date(s).toISOString()).refine(isInstant, { message: 'time-out-of-range' }).optional(),
 })
 
 export type BoardBody = z.output<typeof boardBody>
@@ -47,5 +51,5 @@ export const boardContract = endpoint({
   permission: 'deals:read',
   summary: 'A pipeline stage by stage: how many deals of those in sight, for how much, weighted by their odds, how many are stuck, and the first cards.',
   body: boardBody,
-  response: z.object({ pipelineId: z.uuid(), name: z.string(), baseCurrency: z.string(), columns: z.array(column) }),
+  response: z.object({ pipelineId: z.uuid(), name: z.string(), baseCurrency: z.string(), at: z.string(), columns: z.array(column) }),
 })

@@ -31,20 +31,21 @@ export class Organisation {
     return { vault: this.#deps.vault, authority: this.#authority }
   }
 
-  /** Reads it anew. Throws Refusal organisation-tampered when the row was put back as it was before a change, or is not ours. */
-  async load(): Promise<void> {
-    const first = await this.#read()
-    // Events before the row: a change that comes between the two only makes the row newer.
-    const changes = first ? await this.#deps.ledger.happened([first.id], [UPDATED]) : []
-    const facts = changes.length > 0 ? await this.#read() : first
-    if (changes.length > 0 && (facts?.version ?? 0) - 1 < changes.length) throw tampered()
-    this.#facts = facts
-  }
-
-  #read(): Promise<OrganisationFacts | null> {
-    return loadOrganisation(this.#deps.sql, this.#signing).catch((error: unknown) => {
+  /** For a start: nothing is served by settings that somebody put back. Throws Refusal organisation-tampered. */
+  async open(): Promise<void> {
+    await this.load().catch((error: unknown) => {
       throw error instanceof Problem && error.code === 'seal-broken' ? tampered(error) : error
     })
+  }
+
+  /** Reads it anew. Throws Problem seal-broken, and writes it down, when the row was put back as it was before a change, or is not ours. */
+  async load(): Promise<void> {
+    const first = await loadOrganisation(this.#deps.sql, this.#signing)
+    // Events before the row: a change that comes between the two only makes the row newer.
+    const changes = first ? await this.#deps.ledger.happened([first.id], [UPDATED]) : []
+    const facts = changes.length > 0 ? await loadOrganisation(this.#deps.sql, this.#signing) : first
+    if (first && changes.length > 0 && (facts?.version ?? 0) - 1 < changes.length) this.#authority.tampered('organisation', first.id)
+    this.#facts = facts
   }
 
   /** The defaults before set-up. */
@@ -64,6 +65,7 @@ export class Organisation {
   }
 
   async change(desk: Desk, version: number, patch: OrganisationPatch): Promise<OrganisationFacts> {
+    await this.load()
     await desk.write(async (work) => {
       const before = await loadOrganisation(work.sql, this.#signing, true)
       if (!before) throw new Problem('not-found')
@@ -79,4 +81,4 @@ export class Organisation {
   }
 }
 
-const tampered = (cause?: unknown): Refusal => new Refusal('organisation-tampered', 'The settings of the organisation were changed in the database: put the table organisation back from a backup; nothing was served.', 4, cause)
+const tampered = (cause: unknown): Refusal => new Refusal('organisation-tampered', 'The settings of the organisation were changed in the database: put the table organisation back from a backup; nothing was served.', 4, cause)

@@ -1,10 +1,10 @@
-import { Problem } from '../../kernel/base/index.ts'
-import type { Tx } from '../../kernel/db/types.ts'
+import { Problem, uuidv7 } from '../../kernel/base/index.ts'
+import type { Sql, Tx } from '../../kernel/db/types.ts'
 import type { AnyRecord, RecordOf } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
 import { ALL } from '../access/index.ts'
-import { changeRecord, createRecord, openRow, sliceFor, type Deriving, type RecordsDeps } from '../records/index.ts'
+import { changeRecord, checkedNew, insertRecord, openRow, sliceFor, type Deriving, type RecordsDeps } from '../records/index.ts'
 import { Pipeline, type Stage } from './pipelines.entity.ts'
 import { checkedStages, stagesGone, standardWords } from './pipelines.policy.ts'
 
@@ -84,9 +84,21 @@ export async function derivePipeline(was: AnyRecord | null, asked: AnyRecord, at
   return next
 }
 
-/** Makes the pipeline an instance begins with, where there is none. `ownerId`: a colleague, whose it is. */
+/** Makes the pipeline an instance begins with, where there is none; of two nodes that start at once one does. `ownerId`: a colleague, whose it is. */
 export async function ensureStandardPipeline(desk: Desk, deps: RecordsDeps, ownerId: string, locale: 'zh-CN' | 'en'): Promise<void> {
   const slice = sliceFor(deps, Pipeline.name)
-  if ((await slice.store.page(desk.sql, { scope: ALL, limit: 1 })).length > 0) return
-  await createRecord(desk, deps, slice, { ...standardWords(locale), ownerId })
+  const any = async (sql: Sql): Promise<boolean> => (await slice.store.page(sql, { scope: ALL, limit: 1 })).length > 0
+  if (await any(desk.sql)) return
+  const input = { ...checkedNew(desk.actor, deps, slice, standardWords(locale)), ownerId }
+  const id = uuidv7()
+  await desk.vault.createOwnerKeys([id])
+  await desk
+    .write(async (work) => {
+      await lockStandard(work.sql)
+      if (await any(work.sql)) throw new Problem('conflict')
+      await insertRecord(work, deps, slice, { id, input })
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Problem) || error.code !== 'conflict') throw error
+    })
 }
