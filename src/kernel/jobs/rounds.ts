@@ -1,5 +1,5 @@
 import type { Db } from '../db/index.ts'
-import { errorFields, type Log } from '../log/index.ts'
+import { errorFields } from '../log/index.ts'
 
 export interface RoundWords {
   /** Same on every node. */
@@ -28,7 +28,7 @@ async function takeTurn(db: Db, name: string, node: string, holdMs: number): Pro
 }
 
 /** Does something again and again, on one node at a time. What goes wrong is told and tried again the next time round. */
-export function startRound(deps: { db: Db; log: Log; node: string }, words: RoundWords): Round {
+export function startRound(deps: { db: Db; log: { warn(fields: object, message: string): void }; node: string }, words: RoundWords): Round {
   const { db, log, node } = deps
   const renew = (): Promise<boolean> => takeTurn(db, words.name, node, ROUNDS_HELD * words.everyMs)
   let timer: NodeJS.Timeout | undefined
