@@ -1,4 +1,5 @@
-const BUCKETS = [32, 64, 128, 256, 512, 1024]
+// Below 128 lie single values, whose length says most; above, a second step in each doubling makes a contact a seventh shorter and tells four lengths instead of three.
+const BUCKETS = [32, 64, 128, 192, 256, 384, 512, 768, 1024]
 
 /** The padded length of `n` bytes: the next bucket, above 1 KiB steps of +25 %. */
 export function bucketOf(n: number): number {

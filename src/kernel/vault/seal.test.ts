@@ -11,7 +11,7 @@ const cellOf = (over: Partial<Cell> = {}): Cell => ({ table: 'contacts', compart
 const OVERHEAD = 34
 
 describe('padding', () => {
-  const ladder = [32, 64, 128, 256, 512, 1024]
+  const ladder = [32, 64, 128, 192, 256, 384, 512, 768, 1024]
   while (ladder.at(-1)! < 3_000_000) ladder.push(Math.ceil(ladder.at(-1)! * 1.25))
 
   it('gives back what it was given, and shows only a bucket', () => {
@@ -27,6 +27,15 @@ describe('padding', () => {
 
   it('keeps bytes that look like padding', () => {
     for (const bytes of [[], [0x80], [0], [0x80, 0, 0], [1, 0x80, 0x80]]) expect([...unpad(pad(Uint8Array.from(bytes)))]).toEqual(bytes)
+  })
+
+  it('gives back what was padded when there were fewer buckets', () => {
+    for (const [length, bucket] of [[130, 256], [300, 512], [520, 1024]] as const) {
+      const before = Buffer.alloc(bucket)
+      before.fill(7, 0, length)[length] = 0x80
+      expect(unpad(before)).toEqual(Buffer.alloc(length, 7))
+      expect(bucketOf(bucket)).toBe(bucket)
+    }
   })
 
   it('is one bucket for every length in it', () => {
