@@ -261,7 +261,7 @@ const HOUR_MS = 3_600_000
 function keepTidy(opened: Opened, log: Log): () => void {
   const { db } = opened.parts
   const round = (): void => {
-    void Promise.all([purgeIdempotency(db), purgeUndo(db), purgeNotifications(db), opened.parts.runs.purge(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
+    void Promise.all([purgeIdempotency(db), purgeUndo(db), purgeNotifications(db), opened.parts.runs.purge(), opened.parts.demo.tidy(), opened.parts.attachments.tidy(), purgeSessions(db), purgeDeliveries(db)]).catch((error: unknown) => log.warn({ component: 'tidy', ...errorFields(error) }, 'tidying up is tried again in an hour'))
   }
   const timer = setInterval(round, HOUR_MS)
   timer.unref()
