@@ -1,10 +1,11 @@
 /**
  * `node bench/attachments.ts [MEGABYTES]`: a file up and down through a real server over TLS, one after another and four at once; 10 MB unless told otherwise.
  * Up is from the first byte sent to the answer: parsed, looked at, sealed, durable, named, its row committed. Down is to the last byte: opened chunk by chunk.
- * `copy` is the same bytes written and made durable, and read back, by nothing but the disk.
+ * `copy` is the same bytes written and made durable, and read back, by nothing but the disk. cpu is processor time of the server for one megabyte in
+ * milliseconds (TLS included): it hardly moves when the machine is busy with other things, megabytes per second do.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { multipartOf } from '../test/build/files.ts'
 import { startServer } from '../test/harness/server.ts'
@@ -17,15 +18,26 @@ const bytes = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(megabytes * 
 
 const median = (times: number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1]!
 
-/** Megabytes in a second, the median of the rounds; the first two warm up. */
-async function rate(files: number, once: (round: number) => Promise<unknown>): Promise<string> {
+/** Processor time of a process so far, in milliseconds; null where there is no /proc. */
+function cpuOf(pid: number): number | null {
+  if (!existsSync(`/proc/${pid}/stat`)) return null
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10 // clock ticks of a hundredth of a second
+}
+
+/** Megabytes in a second, the median of the rounds, and processor time of the server for each; the first two rounds warm up. */
+async function rate(name: string, files: number, once: () => Promise<unknown>, pid = 0): Promise<string> {
   const times: number[] = []
+  let before: number | null = null
   for (let round = -2; round < ROUNDS; round++) {
+    if (round === 0) before = cpuOf(pid)
     const start = performance.now()
-    await once(round)
+    await once()
     if (round >= 0) times.push((performance.now() - start) / 1000)
   }
-  return ((files * megabytes) / median(times)).toFixed(0)
+  const after = cpuOf(pid)
+  const cpu = before === null || after === null ? '' : `${((after - before) / (ROUNDS * files * megabytes)).toFixed(1).padStart(8)} ms cpu/MB`
+  return `${name.padEnd(28)}${((files * megabytes) / median(times)).toFixed(0).padStart(8)} MB/s${cpu}`
 }
 
 const server = await startServer()
@@ -50,13 +62,14 @@ try {
     fsyncSync(file)
     closeSync(file)
   }
-  const rows: [string, string][] = [
-    ['up', await rate(1, up)],
-    ['up, four at once', await rate(4, () => four(up))],
-    ['down', await rate(1, () => down())],
-    ['down, four at once', await rate(4, () => four(() => down()))],
-    ['copy: write and fsync', await rate(1, copy)],
-    ['copy: read', await rate(1, async () => readFileSync(path))],
+  const { pid } = server
+  const rows = [
+    await rate('up', 1, up, pid),
+    await rate('up, four at once', 4, () => four(up), pid),
+    await rate('down', 1, () => down(), pid),
+    await rate('down, four at once', 4, () => four(() => down()), pid),
+    await rate('copy: write and fsync', 1, copy),
+    await rate('copy: read', 1, async () => readFileSync(path)),
   ]
   const times: number[] = []
   for (let i = 0; i < 60; i++) {
@@ -65,7 +78,7 @@ try {
     times.push(performance.now() - start)
   }
   const { cpu, cores, node } = machine()
-  process.stdout.write(`${rows.map(([name, value]) => `${name.padEnd(28)}${value.padStart(8)} MB/s`).join('\n')}\n${'64 KiB from anywhere'.padEnd(28)}${median(times).toFixed(1).padStart(8)} ms\n\n${megabytes} MB, ${cpu}, ${cores} cores, Node ${node}, durability on\n`)
+  process.stdout.write(`${rows.join('\n')}\n${'64 KiB from anywhere'.padEnd(28)}${median(times).toFixed(1).padStart(8)} ms\n\n${megabytes} MB, ${cpu}, ${cores} cores, Node ${node}, durability on\n`)
 } finally {
   await server.close()
 }

@@ -19,7 +19,9 @@ let server: TestServer
 let db: Db
 let north: Person
 let south: Person
+let neighbour: Person
 let manager: Person
+let department: string
 let administrator: Person
 let mine: string
 let foreign: string
@@ -32,10 +34,12 @@ const CONTENT = bytesOf(5 * CHUNK_BYTES)
 beforeAll(async () => {
   server = await startServer()
   db = superuser(server)
-  const department = async (name: string): Promise<string> => (await server.call('POST', '/departments', { name })).body.id
-  const [n, s] = [await department('North'), await department('South')]
+  const make = async (name: string): Promise<string> => (await server.call('POST', '/departments', { name })).body.id
+  const [n, s] = [await make('North'), await make('South')]
+  department = s
   north = await server.addPerson('north@example.com', 'rep', n)
   south = await server.addPerson('south@example.com', 'rep', s)
+  neighbour = await server.addPerson('neighbour@example.com', 'rep', s)
   manager = await server.addPerson('manager@example.com', 'manager', s)
   administrator = await server.addPerson('administrator@example.com', 'administrator')
   mine = (await server.call('POST', '/contacts', { fullName: 'Of South' }, as(south))).body.id
@@ -104,6 +108,26 @@ describe('without a right to the record', () => {
     expect((await get(id, south)).status).toBe(200)
     expect((await server.call('DELETE', `/contacts/${given}`, undefined, { ...as(south), headers: { 'If-Match': '"2"' } })).status).toBe(200)
     for (const who of [south, manager]) expectProblem(await get(id, who), 404, 'not-found')
+  })
+
+  test('what lies in a pool shows its files to nobody, and to whoever claims it from then on', async () => {
+    const lead = (await server.call('POST', '/leads', { fullName: 'Into The Pool' }, as(south))).body.id
+    const pool = await server.call('POST', '/pools', { name: 'Cold', kind: 'lead', departments: [department] }, as(manager))
+    expect(pool.status, pool.text).toBe(201)
+    const made = await putFile(server, `leads/${lead}`, `${CANARY}.pdf`, CONTENT, as(south))
+    expect(made.status, made.text).toBe(201)
+    const { id } = made.body
+    expect((await server.call('POST', `/leads/${lead}/release`, { poolId: pool.body.id }, as(south))).status).toBe(200)
+    for (const who of [south, neighbour, manager]) {
+      expect((await server.call('GET', `/leads/${lead}`, undefined, as(who))).status).toBe(200)
+      for (const path of ['', '/content', '/timeline']) expectProblem(await server.call('GET', `/attachments/${id}${path}`, undefined, as(who)), 404, 'not-found')
+      expect((await server.call('POST', '/attachments/search', { where: { field: 'recordId', op: 'eq', value: lead }, count: true }, as(who))).body).toMatchObject({ items: [], count: 0 })
+      expect((await server.call('GET', `/leads/${lead}/relations`, undefined, as(who))).text).not.toContain(id)
+      expectProblem(await putFile(server, `leads/${lead}`, 'a.pdf', CONTENT, as(who)), 403, 'permission-missing')
+    }
+    expect((await server.call('POST', `/leads/${lead}/claim`, undefined, as(neighbour))).status).toBe(200)
+    expect((await get(id, neighbour)).bytes.equals(CONTENT)).toBe(true)
+    expectProblem(await get(id, south), 404, 'not-found')
   })
 
   test('the preview of a picture is shown to whom the picture is', async () => {

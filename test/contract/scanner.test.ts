@@ -145,6 +145,26 @@ describe('a scanner that does not do its part', () => {
     expect(await scan()).toBe('Win.Test.EICAR_HDB-1')
   })
 
+  test('an infected file is refused and leaves nothing but an event; a clean one is kept', async () => {
+    answers.say = (socket) => {
+      let seen = Buffer.alloc(0)
+      socket.on('data', (d: Buffer) => {
+        seen = Buffer.concat([seen, d])
+        if (seen.subarray(-4).equals(Buffer.alloc(4))) socket.end(seen.includes(eicar()) ? 'stream: Eicar FOUND\0' : 'stream: OK\0')
+      })
+    }
+    const server = await startServer({ env: { SEALBOOK_CLAMAV: `127.0.0.1:${(listener.address() as { port: number }).port}` } })
+    try {
+      const contact = (await server.call('POST', '/contacts', { fullName: 'Scanned' })).body.id
+      expectProblem(await putFile(server, `contacts/${contact}`, 'a.txt', eicar()), 422, 'attachment-infected')
+      expect(blobs(server)).toEqual([])
+      expect((await putFile(server, `contacts/${contact}`, 'a.txt', Buffer.from('hello'))).body).toMatchObject({ scan: 'clean' })
+      expect(blobs(server)).toHaveLength(1)
+    } finally {
+      await server.close()
+    }
+  })
+
   test('addresses', () => {
     expect(scannerAddress('/run/clamd.sock')).toEqual({ path: '/run/clamd.sock' })
     expect(scannerAddress('clam.example:3310')).toEqual({ host: 'clam.example', port: 3310 })

@@ -109,6 +109,7 @@ describe('a destroyed key', () => {
     expect(traces(rawBytes(config), kept)).toBeGreaterThan(20)
     for (const id of gone) expect(() => vault.ownerKey(id)).toThrow(new Problem('key-unavailable'))
     expect(vault.hasOwnerKey(gone[0]!)).toBe(false)
+    expect([vault.isDestroyed(gone[0]!), vault.isDestroyed(owners[1]!), vault.isDestroyed(uuidv7())]).toEqual([true, false, false])
     await vault.close()
     const again = await openVault(config)
     expect(() => again.open(again.ownerKey(gone[0]!), cell, sealed)).toThrow(Problem)

@@ -37,6 +37,7 @@ describe('a sealed file', () => {
     expect(file.size).toBe(length)
     const [from, to] = [Math.floor(length / 3), Math.ceil(length / 2)]
     expect((await file.range(from, to)).equals(content.subarray(from, to))).toBe(true)
+    expect((await buffer(file.stream(from, to))).equals(content.subarray(from, to))).toBe(true)
     await expect(file.range(0, length + 1)).rejects.toThrow(RangeError)
     await file.close()
   })

@@ -4,7 +4,7 @@ import type { AnyRecord } from '../../kernel/entity/index.ts'
 import { createSealedFile, openSealedFile, type OwnerKey } from '../../kernel/vault/index.ts'
 import { AuthorityMoved } from '../../kernel/work/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
-import { checkEdit, rowCondition } from '../access/index.ts'
+import { checkEdit, plainColumn, rowCondition } from '../access/index.ts'
 import { insertRecord, openOne, sliceFor, type Deriving, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
 import { Attachment } from './attachments.entity.ts'
 import { findFile, insertFile, type FilePart } from './attachments.store.ts'
@@ -42,6 +42,9 @@ export async function checkTarget(desk: Desk, deps: AttachmentsDeps, target: Tar
   const slice = sliceFor(deps.records, target.recordKind)
   const row = await slice.store.find(desk.sql, target.recordId, rowCondition(desk.actor, slice.entity, 'read'))
   if (!row) throw new Problem('invalid', { errors: [{ path: 'recordId', code: 'not-found' }] })
+  // What lies in a pool shows no files, so nobody puts one there that they would not see.
+  const pooled = slice.entity.conceal && plainColumn(slice.entity, slice.entity.conceal.while)
+  if (pooled && row[pooled.column] !== null) throw new Problem('permission-missing')
   return desk.vault.ownerKey(row.key_id)
 }
 

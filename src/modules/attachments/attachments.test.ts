@@ -1,7 +1,11 @@
+import { spawnSync } from 'node:child_process'
+import { Readable as Stream } from 'node:stream'
 import fc from 'fast-check'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { cfbOf, docxOf, odtOf, xlsxOf, zipOf } from '../../../test/build/files.ts'
 import { cfbType, zipType, type Readable } from './containers.ts'
+import { DECODER_FLAGS, makePreview } from './preview.ts'
 import { cleanName, contentDisposition, extensionOf, nameFor } from './names.ts'
 import { rangeOf } from './ranges.ts'
 import { sniff } from './sniff.ts'
@@ -137,6 +141,7 @@ describe('containers', () => {
     ['Android', zipOf({ 'AndroidManifest.xml': 'x', 'classes.dex': 'x' })],
     ['an archive cut off', zipOf({ 'a.txt': 'a'.repeat(1000) }).subarray(0, 600)],
     ['a directory that lies about its length', lying()],
+    ['an archive with a link', linked()],
   ])('%s is refused', async (_what, bytes) => expect(await zipType(readable(bytes))).toBeNull())
 
   test('a picture before an archive is a picture, and an archive behind a picture does not make it one', () => {
@@ -179,6 +184,14 @@ function lying(): Buffer {
   return bytes
 }
 
+function linked(): Buffer {
+  const bytes = zipOf({ 'a.txt': '/etc/passwd' })
+  const entry = bytes.indexOf('PK\u0001\u0002')
+  bytes[entry + 5] = 3 // made on Unix
+  bytes.writeUInt32LE(0o120777 * 65_536, entry + 38)
+  return bytes
+}
+
 function circle(): Buffer {
   const bytes = cfbOf(['a', 'b', 'c', 'd', 'WordDocument'])
   bytes.writeUInt32LE(1, 512 + 8)
@@ -208,5 +221,27 @@ describe('ranges', () => {
   test('of an empty file there is no range', () => {
     expect(rangeOf('bytes=0-', 0)).toBe('outside')
     expect(rangeOf('bytes=-5', 0)).toBe('outside')
+  })
+})
+
+describe('the decoder of pictures', () => {
+  test('reads no file of ours, starts nothing, writes nothing and knows no environment', () => {
+    const tries = {
+      read: "require('fs').readFileSync('/etc/passwd')",
+      home: "require('fs').readdirSync(require('os').homedir())",
+      write: "require('fs').writeFileSync('/tmp/sealbook-decoder', 'x')",
+      start: "require('child_process').spawnSync('true')",
+      thread: "new (require('worker_threads').Worker)('1', { eval: true })",
+    }
+    const probe = `const out = {}; for (const [k, f] of Object.entries({${Object.entries(tries).map(([k, code]) => `${k}: () => ${code}`).join(', ')}})) try { f(); out[k] = 'done' } catch (e) { out[k] = e.code } ; console.log(JSON.stringify({ ...out, env: Object.keys(process.env).length }))`
+    const done = spawnSync(process.execPath, [...DECODER_FLAGS, '-e', probe], { env: {}, encoding: 'utf8' })
+    expect(JSON.parse(done.stdout)).toEqual({ read: 'ERR_ACCESS_DENIED', home: 'ERR_ACCESS_DENIED', write: 'ERR_ACCESS_DENIED', start: 'ERR_ACCESS_DENIED', thread: 'ERR_ACCESS_DENIED', env: 0 })
+  })
+
+  test('turns a picture as its camera held it, and gives nothing for what does not open', async () => {
+    const sideways = await sharp({ create: { width: 400, height: 200, channels: 3, background: 'red' } }).jpeg().withMetadata({ orientation: 6 }).toBuffer()
+    expect(await sharp((await makePreview(Stream.from([sideways])))!).metadata()).toMatchObject({ format: 'webp', width: 200, height: 400 })
+    expect(await makePreview(Stream.from([sideways.subarray(0, 300)]))).toBeNull()
+    expect(await makePreview(Stream.from([Buffer.alloc(5_000_000, 1)]))).toBeNull()
   })
 })

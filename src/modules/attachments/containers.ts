@@ -15,7 +15,10 @@ const PROGRAM = /(?:\.(?:exe|com|scr|pif|bat|cmd|vbs|vbe|js|jse|wsf|wsh|hta|lnk|
 /** Macros of office documents. */
 const MACROS = /(?:^|\/)(?:vbaproject\.bin|vbadata\.xml|activex\d*\.(?:bin|xml))$|^basic\/.+\.xml$/i
 
-/** The names in a zip archive's directory, which is what programs go by; null where there is none that holds together. */
+/** An entry that Unix takes for a link: unpacked, the next one may be written where it leads. */
+const isLink = (entry: Buffer): boolean => entry[5] === 3 && (entry.readUInt32LE(38) >>> 28) === 0xa
+
+/** The names in a zip archive's directory, which is what programs go by; null where there is none that holds together, and where there is a link. */
 async function zipNames(file: Readable): Promise<string[] | null> {
   const tail = await file.range(Math.max(0, file.size - EOCD - MOST_COMMENT), file.size)
   const at = tail.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]))
@@ -27,7 +30,7 @@ async function zipNames(file: Readable): Promise<string[] | null> {
   const directory = await file.range(start, start + size)
   const names: string[] = []
   for (let p = 0; p < directory.length; ) {
-    if (p + 46 > directory.length || directory.readUInt32LE(p) !== 0x02014b50) return null
+    if (p + 46 > directory.length || directory.readUInt32LE(p) !== 0x02014b50 || isLink(directory.subarray(p, p + 46))) return null
     const end = p + 46 + directory.readUInt16LE(p + 28)
     if (end > directory.length) return null
     names.push(directory.subarray(p + 46, end).toString('utf8').replaceAll('\\', '/'))

@@ -13,7 +13,7 @@ const MOST_MEMORY = 768 * 1024 * 1024
 const LOOK_MS = 50
 
 /** It reads the packages and itself, starts nothing and writes nothing; of the environment it gets nothing. */
-const FLAGS = ['--max-old-space-size=128', '--disable-warning=PERM0001', '--permission', '--allow-addons', `--allow-fs-read=${join(SOURCE, 'node_modules')}`, `--allow-fs-read=${join(SOURCE, 'package.json')}`, `--allow-fs-read=${import.meta.dirname}`]
+export const DECODER_FLAGS = ['--max-old-space-size=128', '--disable-warning=PERM0001', '--permission', '--allow-addons', `--allow-fs-read=${join(SOURCE, 'node_modules')}`, `--allow-fs-read=${join(SOURCE, 'package.json')}`, `--allow-fs-read=${import.meta.dirname}`]
 
 /** A picture that takes too much memory is one that was made for it. Where there is no /proc, the limit of pixels stands alone. */
 function watchMemory(child: ChildProcess): NodeJS.Timeout {
@@ -29,7 +29,7 @@ function watchMemory(child: ChildProcess): NodeJS.Timeout {
 
 /** A small WebP of a picture, or null where it does not open, is too large or takes too long. Decoded in a process of its own. */
 export async function makePreview(picture: NodeJS.ReadableStream): Promise<Buffer | null> {
-  const child = spawn(process.execPath, [...FLAGS, CHILD], { env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, [...DECODER_FLAGS, CHILD], { env: {}, stdio: ['pipe', 'pipe', 'ignore'] })
   const ended = new Promise<number | null>((resolve) => child.once('error', () => resolve(null)).once('close', resolve))
   const watch = watchMemory(child)
   const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
