@@ -69,6 +69,13 @@ describe('an activity', () => {
     expect((await server.call('POST', '/activities', { ...about(await contact(manager)), kind: 'task', title: 'For you', ownerId: rep.id }, as(manager))).status).toBe(201)
   })
 
+  test('is deleted and brought back', async () => {
+    const t = await task(await contact(rep), { dueAt: '2027-01-01T00:00:00Z' }, rep)
+    expect((await server.call('DELETE', `/activities/${t.id}`, undefined, as(rep, t.version))).status).toBe(200)
+    expect((await server.call('GET', `/activities/${t.id}`, undefined, as(rep))).status).toBe(404)
+    expect((await server.call('POST', `/activities/${t.id}/restore`, {}, as(rep))).body).toMatchObject({ id: t.id, dueAt: t.dueAt, deletedAt: null })
+  })
+
   test('is done and undone', async () => {
     const t = await task(await contact(rep), { dueAt: '2027-01-01T00:00:00Z' }, rep)
     const done = await patch(t, { doneAt: '2026-12-31T00:00:00Z' }, rep)

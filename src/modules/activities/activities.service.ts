@@ -42,6 +42,8 @@ async function withNext(before: AnyRecord | null, next: AnyRecord, zone: string,
 
 /** The rules of an activity. `zone` is where the organisation is. */
 export const deriveActivity = (zone: () => string) => async (before: AnyRecord | null, asked: AnyRecord, at: Deriving): Promise<AnyRecord> => {
+  // Whatever it is, it can be taken away.
+  if (before !== null && asked.deletedAt !== null) return { ...asked, nextId: before['nextId'] ?? null }
   checkWriter(before, asked, at)
   const next = await withNext(before, ofKind(before, asked, zone(), at.work.at.toISOString()), zone(), at)
   const { assigneeId } = next
