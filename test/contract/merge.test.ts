@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { multipartOf } from '../build/files.ts'
 import { startServer, type Answer, type CallOptions, type Json, type Person, type TestServer } from '../harness/server.ts'
 
 let server: TestServer
@@ -82,6 +83,14 @@ describe('a merge of contacts', () => {
     expect((await server.call('POST', '/contacts/merge', { winner: mine.id, losers: [mine.id] }, as(rep))).status).toBe(400)
     const token = await server.call('POST', '/tokens', { name: 'narrow', scopes: ['contacts:read', 'contacts:edit'] }, as(rep))
     expect(outcome(await server.call('POST', '/contacts/merge', { winner: mine.id, losers: [second.id] }, { token: token.body.token }))).toEqual({ status: 403, code: 'permission-missing' })
+
+    const { body, headers } = multipartOf({ record: `contacts/${foreign.id}` }, { name: 'a.pdf', bytes: Buffer.from('%PDF-1.7\n') })
+    expect((await server.call('POST', '/attachments', body, as(other, headers))).status).toBe(201)
+    // Neither is it told whether one that is not theirs has files.
+    expect((await server.call('POST', '/contacts/merge', { winner: mine.id, losers: [foreign.id] }, as(rep))).status).toBe(404)
+    const own = await make('contacts', { fullName: 'Other Own' }, other)
+    expect(outcome(await server.call('POST', '/contacts/merge', { winner: own.id, losers: [foreign.id] }, as(other)))).toEqual({ status: 409, code: 'merge-has-files' })
+    expect((await server.call('POST', '/contacts/merge', { winner: foreign.id, losers: [own.id] }, as(other))).status).toBe(200)
 
     // A deal of the manager that the rep does not see names the loser.
     const hidden = await make('deals', { title: 'Hidden deal', contactIds: [second.id] }, manager)

@@ -222,7 +222,7 @@ describe('why', () => {
     expect(answer.may.read).toBe(true)
     expect(answer.fields['nationalId']).toBe('masked')
     const foreign = whyCan(registryWith(), words, Client, client({ ownerId: OTHER, departmentId: ELSEWHERE }))
-    expect(Object.values(foreign.may)).toEqual([false, false, false, false, false, false])
+    expect(new Set(Object.values(foreign.may))).toEqual(new Set([false]))
     expect(new Set(Object.values(foreign.fields))).toEqual(new Set(['hidden']))
   })
 

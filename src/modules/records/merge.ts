@@ -51,18 +51,24 @@ function checkChosen(work: Pick<Desk, 'actor'>, deps: RecordsDeps, slice: Slice,
   }
 }
 
-async function previewed(desk: Desk, deps: RecordsDeps, slice: Slice, body: MergeBody): Promise<MergeAnswer> {
+/** Asked before anything is looked for around them: how much hangs on a record is for whoever may merge it. Throws Problem not-found, permission-missing, field-unknown. */
+async function opened(desk: Desk, deps: RecordsDeps, slice: Slice, body: MergeBody): Promise<Several> {
   const { entity } = slice
   const scope = rowCondition(desk.actor, entity, 'read')
-  const opened = []
-  for (const id of [body.winner, ...body.losers]) opened.push(await openOne(desk, slice, id, scope))
-  const [winner, ...losers] = opened.map((o) => o.record)
+  const found = []
+  for (const id of [body.winner, ...body.losers]) found.push(await openOne(desk, slice, id, scope))
+  const [winner, ...losers] = found.map((o) => o.record)
   const all: Several = { winner: winner!, losers }
   checkRights(desk, slice, all)
   checkChosen(desk, deps, slice, all, body.fields ?? {})
-  for (const { record, key } of opened) desk.record({ action: `${entity.name}.read`, object: { kind: entity.name, id: record.id }, subjects: [key], purpose: 'view' })
+  for (const { record, key } of found) desk.record({ action: `${entity.name}.read`, object: { kind: entity.name, id: record.id }, subjects: [key], purpose: 'view' })
+  return all
+}
+
+async function previewed(desk: Desk, deps: RecordsDeps, slice: Slice, body: MergeBody, all: Several): Promise<MergeAnswer> {
+  const { entity } = slice
   const moves = await countedFor(desk, deps, entity, body.losers)
-  const record = merged(all.winner, mergedValues(entity, all.winner, losers, body.fields ?? {}))
+  const record = merged(all.winner, mergedValues(entity, all.winner, all.losers, body.fields ?? {}))
   return { record: viewRecord(entity, record, desk.actor, deps.customFields(entity.name)), moves, undoToken: null }
 }
 
@@ -99,7 +105,8 @@ function relinked(row: LinkedRow, record: AnyRecord, losers: readonly string[], 
 export async function mergeRecords(desk: Desk, deps: RecordsDeps, slice: Slice, body: MergeBody): Promise<MergeAnswer> {
   const { entity } = slice
   if (new Set([body.winner, ...body.losers]).size !== body.losers.length + 1) throw new Problem('invalid', { errors: [{ path: 'losers', code: 'repeated' }] })
-  if (body.dryRun) return previewed(desk, deps, slice, body)
+  const asked = await opened(desk, deps, slice, body)
+  if (body.dryRun) return previewed(desk, deps, slice, body, asked)
   const token = newUndoToken()
   const mac = tokenMac(desk.vault, desk.actor.personId, token, MERGE)
   const rows = await linkedTo(desk, deps, entity, body.losers, body.winner)
