@@ -38,7 +38,7 @@ const TEXTS = ['a', 'A', 'ab', 'b%', '_', '%', '\\', "'", '"', "'; DROP TABLE th
 const WORDS = ['active', 'Active', 'dormant', 'x y']
 const IDS = [id(1), id(2), id(3)]
 const NUMBERS = [-1, 0, 1, 2.5, 3, 2 ** 52]
-const TIMES = ['2026-01-01', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000001Z', '2026-01-01T08:00:00.5+08:00', '2025-12-31T23:59:59.999999Z']
+const TIMES = ['2026-01-01', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.001Z', '2026-01-01T00:00:00.000001Z', '2026-01-01T08:00:00.5+08:00', '2025-12-31T23:59:59.999999Z']
 
 const some = <T>(values: readonly T[]) => fc.constantFrom(...values)
 const valueOf: Readonly<Record<Kind, fc.Arbitrary<unknown>>> = { sorted: some(TEXTS), text: some(TEXTS), texts: some(TEXTS), word: some(WORDS), uuid: some(IDS), uuids: some(IDS), number: some(NUMBERS), time: some(TIMES), flag: fc.boolean() }
@@ -111,7 +111,7 @@ function canonical(kind: Kind, value: unknown, op: LensOp): Plain | null {
 
 /** Microseconds, read without the code under test. */
 function instant(time: string): number {
-  return { '2026-01-01': 0, '2026-01-01T00:00:00Z': 0, '2026-01-01T00:00:00.000001Z': 1, '2026-01-01T08:00:00.5+08:00': 500_000, '2025-12-31T23:59:59.999999Z': -1 }[time] ?? Number.NaN
+  return { '2026-01-01': 0, '2026-01-01T00:00:00Z': 0, '2026-01-01T00:00:00.001Z': 1000, '2026-01-01T00:00:00.000001Z': 1, '2026-01-01T08:00:00.5+08:00': 500_000, '2025-12-31T23:59:59.999999Z': -1 }[time] ?? Number.NaN
 }
 
 function compare(op: LensOp, held: Plain, wanted: readonly (Plain | null)[]): boolean {

@@ -134,6 +134,8 @@ function instant(value: string | number | boolean): string {
 }
 
 function encodeMany(column: Column, values: readonly string[]): string {
+  const [only] = values
+  if (values.length === 1 && only !== undefined && column.type !== 'time') return only === '' ? '' : `${VALUE_MARK}${clean(only)}${VALUE_MARK}`
   const kept = values.map((value) => (column.type === 'time' ? instant(value) : clean(value))).filter((value) => value !== '')
   return kept.length === 0 ? '' : `${VALUE_MARK}${kept.join(VALUE_MARK)}${VALUE_MARK}`
 }

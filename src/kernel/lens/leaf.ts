@@ -62,17 +62,19 @@ function scalar(target: Target, value: unknown): Scalar | null {
 
 /** Microseconds since 1970, PostgreSQL's resolution, of an ISO 8601 date or time; null when it is neither. A date alone is midnight UTC. */
 export function micros(text: string): number | null {
-  if (text.length === PG_LENGTH && text.endsWith('Z') && text[10] === 'T' && text[19] === '.') return canonical(text)
+  if ((text.length === PG_LENGTH || text.length === RECORD_LENGTH) && CANONICAL.every(([at, mark]) => text[at] === mark) && text.endsWith('Z')) return canonical(text)
   const parts = ISO_DATE.exec(text)
   const at = parts ? Date.parse(text) : Number.NaN
   return Number.isNaN(at) ? null : 1000 * at + Number((parts?.[1] ?? '').slice(3, 6).padEnd(3, '0'))
 }
 
+const CANONICAL = [[4, '-'], [7, '-'], [10, 'T'], [13, ':'], [16, ':'], [19, '.']] as const
 const PG_LENGTH = '2026-01-01T00:00:00.000000Z'.length
+const RECORD_LENGTH = '2026-01-01T00:00:00.000Z'.length
 
-/** The form the database layer writes, of which a filling reads two a row. */
+/** The forms of the database layer and of records, of which a filling reads three a row. */
 function canonical(text: string): number | null {
-  const at = 1000 * Date.parse(text) + Number(text.slice(23, 26))
+  const at = 1000 * Date.parse(text) + (text.length === PG_LENGTH ? Number(text.slice(23, 26)) : 0)
   return Number.isNaN(at) ? null : at
 }
 

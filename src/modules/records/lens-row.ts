@@ -47,7 +47,8 @@ class FieldTexts {
   }
 }
 
-const MOST_LINKS = 5_000
+/** Some 15 MB; fewer than there are companies, and each is read again and again. */
+const MOST_LINKS = 30_000
 const links = new Map<string, Pinyin>()
 
 /** Many rows are shown through one and the same name (a company and its people), so its reading is kept. */
@@ -60,14 +61,23 @@ function readingOfLink(name: string): Pinyin {
   return reading
 }
 
+/** Each once; of one text, which most fields hold, they are that already. */
+function joined(readings: readonly Pinyin[], which: 'fulls' | 'allInitials'): readonly string[] {
+  return readings.length === 1 ? readings[0]![which] : [...new Set(readings.flatMap((r) => r[which]))]
+}
+
 function cell(column: FindColumn, record: AnyRecord, field: FieldTexts): Value {
   if (column.part) return (record[column.field.replace('.currency', '')] as MoneyValue | null)?.[column.part] ?? null
   if (column.use === 'plain') return (record[column.field] ?? null) as Value // texts, times, flags, numbers and lists of ids
   if (field.texts.length === 0) return null
-  if (column.use === 'pinyin') return [...new Set(field.readings.flatMap((r) => r.fulls))]
-  if (column.use === 'initials') return [...new Set(field.readings.flatMap((r) => r.allInitials))]
+  if (column.use === 'pinyin') return joined(field.readings, 'fulls')
+  if (column.use === 'initials') return joined(field.readings, 'allInitials')
   if (column.use === 'sort') return field.readings[0]?.sort || null
-  const all = field.texts.flatMap((t) => (column.use === 'tail4' ? (tail4(t) ?? []) : normalise(t))).filter(Boolean)
+  const all: string[] = []
+  for (const text of field.texts) {
+    const found = column.use === 'tail4' ? tail4(text) : normalise(text)
+    if (found) all.push(found)
+  }
   return column.many ? all : (all[0] ?? null)
 }
 
