@@ -51,7 +51,7 @@ import { RUN_QUEUES, Runs } from './modules/runs/index.ts'
 import { systemModule } from './modules/system/index.ts'
 import { tagsModule, tagSlice } from './modules/tags/index.ts'
 import { trail } from './modules/trail/index.ts'
-import { viewsModule } from './modules/views/index.ts'
+import { countShared, giveSharedViews, viewsModule } from './modules/views/index.ts'
 import { purgeDeliveries, Targets, Webhooks } from './modules/webhooks/index.ts'
 
 export { ENTITIES }
@@ -132,7 +132,7 @@ function modulesOf(p: Parts): Module[] {
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),
     exportsModule(p.records, p.runs),
     bulkModule(p.records, p.runs),
-    handoverModule({ records: p.records, disable: (desk, id) => disableIn(p.identity)(desk, id) }, p.runs, [p.slices.contact, p.slices.company, p.slices.lead, p.slices.deal, p.slices.contract]),
+    handoverModule({ records: p.records, views: { count: countShared, give: giveSharedViews }, disable: (desk, id) => disableIn(p.identity)(desk, id) }, p.runs, [p.slices.contact, p.slices.company, p.slices.lead, p.slices.deal, p.slices.contract]),
     changesModule({ nouns: new Map(ENTITIES.map((e) => [e.name, e])), budget: new MatchBudget(CHANGES_PER_HOUR) }),
     p.webhooks.module(),
     trail,

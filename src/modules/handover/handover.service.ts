@@ -2,12 +2,14 @@ import { Problem } from '../../kernel/base/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 import type { Condition } from '../../kernel/lens/types.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
-import { checkWhere, rowCondition } from '../access/index.ts'
+import { checkWhere, mayOn, rowCondition } from '../access/index.ts'
 import { changeMany, checkedPatch, newUndoToken, searchRecords, sliceFor, undoChange, type BulkAnswer, type Change, type RecordsDeps, type SearchAnswer, type Slice } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
+import type { SharedViews } from '../views/index.ts'
 
 export interface HandoverDeps {
   records: RecordsDeps
+  views: SharedViews
   /** Ends every session and token of a person and keeps them out. */
   disable(desk: Desk, personId: string): Promise<void>
 }
@@ -37,6 +39,7 @@ export interface HandoverResult {
 const PAGE = 200
 const MOST_TOLD = 1_000
 const TASKS = 'tasks'
+const VIEWS = 'views'
 
 /** Nouns whose rows one person gives to another. What hangs on a record stays whose it is: who wrote a note has written it. Pools come first: what lies in them follows them. */
 export function givenNouns(deps: RecordsDeps): Slice[] {
@@ -58,8 +61,15 @@ const openTasksOf = (from: string): Condition => ({
   and: [{ field: 'kind', op: 'eq', value: 'task' }, { field: 'doneAt', op: 'isEmpty' }, { or: [{ field: 'assigneeId', op: 'eq', value: from }, { and: [{ field: 'assigneeId', op: 'isEmpty' }, { field: 'ownerId', op: 'eq', value: from }] }] }],
 })
 
+/** Views are given by whoever may give the person's customers: what is shared is asked by others, and goes on under another name. */
+async function mayGiveViews(desk: Desk, deps: RecordsDeps, from: string): Promise<boolean> {
+  const place = await deps.place(desk.sql, from)
+  const { entity } = sliceFor(deps, 'contact')
+  return place !== null && mayOn(entity, 'assign', { id: from, version: 1, createdAt: '', updatedAt: '', deletedAt: null, ownerId: from, departmentId: place.departmentId, custom: {} }, desk.actor)
+}
+
 /** How much there is of each noun that the asker may give; a count is never of rows they may not. */
-export async function previewOf(desk: Desk, deps: RecordsDeps, from: string): Promise<{ nouns: { noun: string; count: number }[]; total: number }> {
+export async function previewOf(desk: Desk, { records: deps, views }: HandoverDeps, from: string): Promise<{ nouns: { noun: string; count: number }[]; total: number }> {
   await checkPeople(desk, deps, from, [])
   const nouns: { noun: string; count: number }[] = []
   for (const slice of givenNouns(deps).filter((s) => mayGive(desk, s))) {
@@ -70,6 +80,7 @@ export async function previewOf(desk: Desk, deps: RecordsDeps, from: string): Pr
   }
   const tasks = sliceFor(deps, 'activity')
   if (desk.actor.grants.permissions.has('activities:edit')) nouns.push({ noun: TASKS, count: await tasks.store.count(desk.sql, { scope: { and: [rowCondition(desk.actor, tasks.entity, 'read'), rowCondition(desk.actor, tasks.entity, 'edit')] }, where: openTasksOf(from) }) })
+  if (await mayGiveViews(desk, deps, from)) nouns.push({ noun: VIEWS, count: await views.count(desk.sql, from) })
   return { nouns, total: nouns.reduce((n, { count }) => n + count, 0) }
 }
 
@@ -160,7 +171,7 @@ class Giving {
 }
 
 /** Gives page by page with the rights the asker has at each. Taken up anew after a kill it asks again, and what is given already is not found any more. */
-export async function runHandover(step: Step, { records, disable }: HandoverDeps, words: HandoverWords, progress: (done: number, total: number) => void): Promise<HandoverResult> {
+export async function runHandover(step: Step, { records, views, disable }: HandoverDeps, words: HandoverWords, progress: (done: number, total: number) => void): Promise<HandoverResult> {
   const { undoes, from, nouns } = words
   if (undoes !== undefined) return undone(await step((desk) => undoChange(desk, records, undoes)))
   const giving = new Giving(step, records, words, progress)
@@ -175,6 +186,10 @@ export async function runHandover(step: Step, { records, disable }: HandoverDeps
   const tasks = sliceFor(records, 'activity')
   if (nouns === null && (await step(async (desk) => desk.actor.grants.permissions.has('activities:edit')))) {
     await giving.give(tasks, TASKS, openTasksOf(from), (work, to, record) => checkedPatch(work, records, tasks, { assigneeId: to }, record), 'edit')
+  }
+  if (nouns === null && (await step((desk) => mayGiveViews(desk, records, from)))) {
+    const count = await step(async (desk) => ((await views.count(desk.sql, from)) === 0 ? 0 : desk.write((work) => views.give(work, from, words.to[0]!))))
+    giving.result.nouns.push({ noun: VIEWS, matched: count, done: count })
   }
   // Whoever still has something is not shut out: somebody must be able to ask them.
   if (words.disable && giving.result.failedCount === 0) {

@@ -6,7 +6,8 @@ import type { Runs } from '../runs/index.ts'
 import { previewHandover, startHandover, transferOf, undoTransfer, viewTransfer } from './handover.contract.ts'
 import { previewOf, runHandover, wordsFor, type HandoverDeps, type HandoverResult, type HandoverWords } from './handover.service.ts'
 
-function handoverRoutes({ records }: HandoverDeps, runs: Runs, nouns: readonly Slice[]): Route[] {
+function handoverRoutes(deps: HandoverDeps, runs: Runs, nouns: readonly Slice[]): Route[] {
+  const { records } = deps
   return [
     ...nouns.map(({ entity }) =>
       route(transferOf(entity), async (desk, { body }) => ({ body: await runs.ask(desk, 'transfer', await wordsFor(desk, records, { from: body.from, to: [body.to], nouns: [entity.name], where: body.where, ids: body.ids, disable: false })) })),
@@ -18,7 +19,7 @@ function handoverRoutes({ records }: HandoverDeps, runs: Runs, nouns: readonly S
       const asked = await runs.asked<HandoverWords>(desk, 'transfer', params.id)
       return { body: await runs.ask(desk, 'transfer', { ...asked, undoes: undoToken, disable: false } satisfies HandoverWords) }
     }),
-    route(previewHandover, async (desk, { body }) => ({ body: await previewOf(desk, records, body.from) })),
+    route(previewHandover, async (desk, { body }) => ({ body: await previewOf(desk, deps, body.from) })),
     route(startHandover, async (desk, { body }) => ({ body: await runs.ask(desk, 'transfer', await wordsFor(desk, records, { ...body, nouns: null })) })),
   ]
 }

@@ -57,6 +57,21 @@ export async function countViews(sql: Sql, personId: string): Promise<number> {
   return row?.n ?? 0
 }
 
+export async function countShared(sql: Sql, personId: string): Promise<number> {
+  const [row] = await sql.query<{ n: number }>('SELECT count(*)::int AS n FROM saved_view WHERE person_id = $1 AND departments <> $2::uuid[]', [personId, []])
+  return row?.n ?? 0
+}
+
+/** Locks what a person shares with others. */
+export function sharedViews(sql: Sql, personId: string): Promise<StoredView[]> {
+  return sql.query<StoredView>(`SELECT ${COLUMNS} FROM saved_view WHERE person_id = $1 AND departments <> $2::uuid[] ORDER BY id FOR UPDATE`, [personId, []])
+}
+
+/** Writes a view under another owner. */
+export async function giveView(sql: Sql, vault: Vault, v: View): Promise<void> {
+  await sql.query('UPDATE saved_view SET person_id = $2, version = $3, updated_at = $4, words = $5 WHERE id = $1', [v.id, v.personId, v.version, v.updatedAt, seal(vault, v)])
+}
+
 export async function insertView(sql: Sql, vault: Vault, v: View): Promise<void> {
   await sql.query('INSERT INTO saved_view (id, person_id, noun, version, created_at, updated_at, departments, words) VALUES ($1, $2, $3, $4, $5, $6, $7::uuid[], $8)', [v.id, v.personId, v.noun, v.version, v.createdAt, v.updatedAt, v.departments, seal(vault, v)])
 }
