@@ -194,6 +194,17 @@ interface Opened {
   mounted: Mounted
 }
 
+/** What the records room needs of its neighbours. */
+function recordsOf(slices: Parts['slices'], customFields: CustomFields, identity: IdentityDeps): RecordsDeps {
+  return {
+    slices: new Map(Object.entries<Slice>(slices)),
+    matches: new MatchBudget(),
+    customFields: (entity) => customFields.of(entity),
+    place: placeOf(identity),
+    explain: explain(identity),
+  }
+}
+
 async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
   const { vault, db, database } = instance
   const late: { handles?: PersonHandles; furnish?: () => Promise<void> } = {}
@@ -222,13 +233,7 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const country = (): CountryCode => home.get()
   const slices = slicesOf(country, organisation)
   identity.pools = new OpenPools({ vault, ledger, slice: slices.pool })
-  const records: RecordsDeps = {
-    slices: new Map(Object.entries<Slice>(slices)),
-    matches: new MatchBudget(),
-    customFields: (entity) => customFields.of(entity),
-    place: placeOf(identity),
-    explain: explain(identity),
-  }
+  const records = recordsOf(slices, customFields, identity)
   const work: WorkDeps = { db, vault, ledger, lens, log, authority: authorityCounter, epochs: new EpochWatch(() => authorityCounter.current(db)), send: (tx, queue, data) => jobs.send(tx, queue, data) }
   await jobs.work(SCORE_QUEUE, () => rescore(work, records))
   const runs = new Runs({ work, jobs, staging: join(config.home, 'staging'), actorOf: (id, token) => actorOf(identity, id, token) })

@@ -1,7 +1,6 @@
 import { route, type Route } from '../../kernel/http/index.ts'
 import { organisationContracts } from './organisation.contract.ts'
-import type { OrganisationFacts } from './organisation.store.ts'
-import type { Organisation } from './organisation.service.ts'
+import type { Organisation, OrganisationFacts } from './organisation.service.ts'
 
 function viewOf(o: OrganisationFacts): object {
   const { id, version, name, country, locale, timeZone, workingDays, fiscalYearStart, baseCurrency } = o

@@ -8,6 +8,8 @@ import type { OrganisationPatch } from './organisation.contract.ts'
 import { loadOrganisation, saveOrganisation, type OrganisationFacts } from './organisation.store.ts'
 import { dayIn, defaultSettings, type OrganisationSettings } from './settings.ts'
 
+export type { OrganisationFacts } from './organisation.store.ts'
+
 const UPDATED = 'organisation.updated'
 
 export interface OrganisationDeps {
