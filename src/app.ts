@@ -240,7 +240,8 @@ async function openParts(config: Config, instance: Instance, log: Log, undo: (()
   const webhooks = new Webhooks({ work, records, principals: principalsOf(identity), targets: new Targets(config.webhookNetworks) })
   const attachments = new Attachments({ records, slice: slices.attachment, work, jobs, folder: join(config.home, 'blobs'), megabytes: config.attachmentMb, scanner: config.clamav })
   const parts: Parts = { config, vault, db, ledger, lens, identity, setUp, records, slices, attachments, customFields, organisation, runs, demo: new Demo({ work, records, staffing: staffingOf(identity) }), webhooks, calendar: new Calendar({ work, records, principals: principalsOf(identity), origin: config.origin }), authenticator: createAuthenticator(identity), migrations: await collectMigrations(import.meta.dirname), country, describe: () => description }
-  late.furnish = () => furnish({ parts, work })
+  // Without it there is one thing less to begin with; an owner who was made a moment ago must not hear that they were not.
+  late.furnish = () => furnish({ parts, work }).catch((error: unknown) => log.warn({ component: 'start', ...errorFields(error) }, 'what an organisation begins with was not made; the next start tries again'))
   await late.furnish()
   const mounted = mount(modulesOf(parts))
   const description = openApi(mounted.routes, VERSION)

@@ -54,6 +54,24 @@ describe('the standard pipeline', () => {
     await chinese.close()
   })
 
+  test('is there at once for an organisation that is set up in the browser', async () => {
+    const fresh = new TestServer(makePlace(), { token: '' } as InitDocument) // nobody has set it up
+    const { setupUrl } = await fresh.start()
+    const secret = setupUrl?.split('#')[1]
+    const post = (path: string, body: object) => fresh.call('POST', `/setup/${path}`, { secret, ...body }, { token: null })
+    const kit = (await post('kit', {})).body.text
+    expect((await post('kit/verify', { code: /code\s+(\S.*)/.exec(kit)?.[1] })).body).toEqual({ ok: true })
+    const owner = { ownerEmail: 'wang@example.com', ownerPassword: 'a long pass phrase of the owner 7' }
+    const done = await post('complete', { organisation: '示例公司', country: 'CN', locale: 'zh-CN', ownerName: '王小明', ...owner, totp: false })
+    expect(done.text && done.status).toBe(200)
+    const session = await fresh.signIn(owner.ownerEmail, owner.ownerPassword)
+    const { items } = (await fresh.call('POST', '/pipelines/search', {}, session)).body
+    expect(items.map((p: Json) => [p.name, p.standard])).toEqual([['标准销售流程', true]])
+    expect((await fresh.call('GET', '/organisation', undefined, session)).body).toMatchObject({ name: '示例公司', timeZone: 'Asia/Shanghai', baseCurrency: 'CNY' })
+    expect((await fresh.call('POST', '/deals', { title: '第一单' }, session)).body).toMatchObject({ pipelineId: items[0].id, status: 'open' })
+    await fresh.close()
+  })
+
   test('another one takes its place at once; by itself it neither stops nor goes', async () => {
     const old = await standard()
     const made = await make('Partners', { standard: true })
