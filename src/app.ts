@@ -196,13 +196,7 @@ interface Opened {
 
 /** What the records room needs of its neighbours. */
 function recordsOf(slices: Parts['slices'], customFields: CustomFields, identity: IdentityDeps): RecordsDeps {
-  return {
-    slices: new Map(Object.entries<Slice>(slices)),
-    matches: new MatchBudget(),
-    customFields: (entity) => customFields.of(entity),
-    place: placeOf(identity),
-    explain: explain(identity),
-  }
+  return { slices: new Map(Object.entries<Slice>(slices)), matches: new MatchBudget(), customFields: (entity) => customFields.of(entity), place: placeOf(identity), explain: explain(identity) }
 }
 
 async function openParts(config: Config, instance: Instance, log: Log, undo: (() => Promise<unknown> | unknown)[]): Promise<Opened> {
