@@ -133,10 +133,12 @@ export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Sli
   const { entity } = slice
   const from = readCursor(cursor)
   const { record, key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
-  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
   const sources = [eventSteps(reading, entity, record, from), ...hangingOn(deps, entity).map((s) => rowSteps(reading, deps, s, { kind: entity.name, id }, from))]
+  const read = await Promise.all(sources)
+  // Only now, so that a timeline does not show the look that it is.
+  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
   // A stable sort keeps each source in its own order, so that none is passed over where two stand at the same moment.
-  const steps = (await Promise.all(sources)).flat().toSorted((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
+  const steps = read.flat().toSorted((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
   const page = steps.slice(0, LIMIT)
   const next: Position = { event: from.event, rows: { ...from.rows } }
   for (const step of page) step.pass(next)
