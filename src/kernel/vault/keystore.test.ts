@@ -42,6 +42,7 @@ describe('owner keys', () => {
     const id = uuidv7()
     expect(() => vault.ownerKey(id)).toThrow(new Problem('key-unavailable'))
     expect(vault.hasOwnerKey(id)).toBe(false)
+    expect(vault.findOwnerKey(id)).toBeNull()
     expect(vault.status().subjectKeys).toBe(0)
   })
 
@@ -52,6 +53,7 @@ describe('owner keys', () => {
     const sealed = vault.seal(first!, cell, Buffer.from('x'))
     await expect(vault.createOwnerKeys([b!, a!])).rejects.toThrow(new Problem('key-unavailable'))
     expect(vault.hasOwnerKey(b!)).toBe(false)
+    expect([vault.findOwnerKey(a!), vault.findOwnerKey(b!)]).toEqual([vault.ownerKey(a!), null])
     expect(vault.open(vault.ownerKey(a!), cell, sealed).toString()).toBe('x')
   })
 

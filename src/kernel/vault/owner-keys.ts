@@ -93,10 +93,16 @@ export class OwnerKeys {
   }
 
   get(ownerId: string): OwnerKey {
+    const key = this.find(ownerId)
+    if (!key) throw new Problem('key-unavailable')
+    return key
+  }
+
+  find(ownerId: string): OwnerKey | null {
     const kept = this.#cache.get(ownerId)
     if (kept) return kept
     const row = this.#store.ownerKey(ownerId)
-    if (!row) throw new Problem('key-unavailable')
+    if (!row) return null
     const key = unwrapOwnerKey(this.#store.instanceId, this.#purposes, row)
     this.#keep(key)
     return key

@@ -33,6 +33,8 @@ export interface Vault {
   /** The key of an owner, from memory or the key store (synchronous, microseconds). Throws Problem key-unavailable when there is none: no key never means "make one". */
   ownerKey(ownerId: string): OwnerKey
   hasOwnerKey(ownerId: string): boolean
+  /** Both in one look: the key, or null when there is none. Throws Problem key-unavailable for one that does not unwrap. */
+  findOwnerKey(ownerId: string): OwnerKey | null
   /** True where a tombstone says that the key was destroyed; a key that is only away has none. Throws Problem key-unavailable. */
   isDestroyed(ownerId: string): boolean
   /**

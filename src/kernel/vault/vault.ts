@@ -102,6 +102,7 @@ export function vaultOver(store: KeyStore, purposes: Purposes): Vault {
     createOwnerKeys: (ids) => owners.create(ids),
     ownerKey: (id) => owners.get(id),
     hasOwnerKey: (id) => owners.has(id),
+    findOwnerKey: (id) => owners.find(id),
     isDestroyed: (id) => store.isBuried(id),
     destroyOwnerKey: (id) => owners.destroy(id),
     seal: (key, cell, plaintext) => sealCell(instanceId, key, cell, plaintext),

@@ -22,7 +22,7 @@ export const keyOf = (vault: Vault, entity: Entity, record: AnyRecord): OwnerKey
 
 /** The key owners of rows, each once, as far as they have a key. */
 export function subjectsOf(vault: Vault, rows: readonly RowStamp[]): OwnerKey[] {
-  return [...new Set(rows.map((r) => r.key_id))].flatMap((id) => (vault.hasOwnerKey(id) ? [vault.ownerKey(id)] : []))
+  return [...new Set(rows.map((r) => r.key_id))].flatMap((id) => vault.findOwnerKey(id) ?? [])
 }
 
 /** A row that does not open is an attack or damage: it is written down before the refusal leaves. */

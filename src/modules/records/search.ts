@@ -133,8 +133,7 @@ interface CursorState {
   after?: LensKey
 }
 
-function readCursor(reading: Reading, label: string, cursor: string | undefined): CursorState {
-  if (!cursor) return {}
+function readCursor(reading: Reading, label: string, cursor: string): CursorState {
   try {
     return JSON.parse(reading.vault.openInstance(label, Buffer.from(cursor, 'base64url')).toString()) as CursorState // our own sealed bytes
   } catch {
@@ -158,8 +157,7 @@ async function fromDatabase(reading: Reading, slice: Slice, q: Checked, parts: S
   const base = { scope: q.scope, ...(where ? { where } : {}), ...(asked ? { digests: digests(reading.vault, asked) } : {}) }
   const none = asked?.forms.size === 0
   const rows = none ? [] : await slice.store.page(reading.sql, { ...base, limit: q.limit + 1, ...(state.before ? { before: state.before } : {}) })
-  const status = reading.lens.status()
-  const countByLens = q.count && !asked && status.complete
+  const countByLens = q.count && !asked && reading.lens.status().complete
   const count = !q.count ? null : none ? 0 : countByLens ? (await reading.lens.search({ entity: slice.entity.name, scope: q.scope, ...(where ? { where } : {}), sort: [], limit: 1, count: true })).count : await slice.store.count(reading.sql, base)
   const page = rows.slice(0, q.limit)
   return { rows: page, next: rows.length > q.limit ? { before: page.at(-1)!.id } : null, count, complete: true, asked }
@@ -199,8 +197,8 @@ function shown(entity: Entity, record: AnyRecord, reading: Reading, deps: Record
 export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: Slice, body: SearchBody): Promise<string> {
   const { entity } = slice
   const q = check(reading, deps, entity, body)
-  const label = cursorLabel(reading, entity, body)
-  const state = readCursor(reading, label, body.cursor)
+  const label = (): string => cursorLabel(reading, entity, body)
+  const state = body.cursor ? readCursor(reading, label(), body.cursor) : {}
   const parts = q.text || q.sort.length > 0 ? null : split(entity, q.where)
   const found = parts ? await fromDatabase(reading, slice, q, parts, state) : await fromLens(reading, slice, q, state)
   const subjects = subjectsOf(reading.vault, found.rows)
@@ -209,7 +207,7 @@ export async function searchRecords(reading: Reading, deps: RecordsDeps, slice: 
   const opened = await openRows(reading, slice, found.rows)
   const { records, refused } = found.asked ? holding(reading, entity, found.asked, opened) : opened
   const rest: Omit<SearchAnswer, 'items'> = {
-    nextCursor: found.next ? writeCursor(reading, label, found.next) : null,
+    nextCursor: found.next ? writeCursor(reading, label(), found.next) : null,
     ...(found.count === null ? {} : { count: found.count }),
     complete: found.complete,
     ...(refused > 0 ? { refused } : {}),
