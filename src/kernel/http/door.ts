@@ -63,7 +63,7 @@ async function serve(deps: DoorDeps, route: Route, request: FastifyRequest, repl
     if (kept) return replayed(deps, actor, route, request, kept)
     keep = keepAnswer(deps.work.vault, call, route.contract.status ?? 200)
   }
-  const open = openDesk(deps.work, actor, request.id, keep)
+  const open = openDesk(deps.work, actor, request.id, { keep, reads: route.contract.method === 'GET' })
   try {
     const answer = await route.handle(open.desk, input, reply)
     await open.settled()

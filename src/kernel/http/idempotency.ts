@@ -1,4 +1,5 @@
 import { isUuid, lengthPrefixed, Problem, uuidText } from '../base/index.ts'
+import { isDivisionByZero } from '../db/index.ts'
 import type { Sql } from '../db/types.ts'
 import type { Cell, Vault } from '../vault/types.ts'
 import type { KeepAnswer } from '../work/index.ts'
@@ -45,7 +46,7 @@ function sealAnswer(vault: Vault, macs: Macs, status: number, answer: { body: ob
 /** The kept answer of this very request, or null. Throws idempotency-key-reused for another body. */
 export async function keptAnswer(sql: Sql, vault: Vault, call: IdempotentCall): Promise<Answer<unknown> | null> {
   const macs = macsOf(vault, call)
-  const [row] = await sql.query<Kept>('SELECT body_mac AS "bodyMac", status, seal_owner AS "sealOwner", answer FROM idempotency WHERE key_mac = $1 AND created_at > now() - interval \'24 hours\'', [macs.key])
+  const [row] = await sql.prepared<Kept>('SELECT body_mac AS "bodyMac", status, seal_owner AS "sealOwner", answer FROM idempotency WHERE key_mac = $1 AND created_at > now() - interval \'24 hours\'', [macs.key])
   if (!row) return null
   if (!row.bodyMac.equals(macs.body)) throw new Problem('idempotency-key-reused')
   const bytes = row.sealOwner ? vault.open(vault.ownerKey(row.sealOwner), cellOf(macs, row.status), row.answer) : vault.openInstance(labelOf(macs, row.status), row.answer)
@@ -56,13 +57,16 @@ export async function keptAnswer(sql: Sql, vault: Vault, call: IdempotentCall): 
 /** Keeps the answer in the write's own transaction; of two requests with one key at once, the second waits for the first and is then undone. */
 export function keepAnswer(vault: Vault, call: IdempotentCall, status: number): KeepAnswer {
   const macs = macsOf(vault, call)
-  return async (tx, answer) => {
+  return (tx, answer) => {
     const { owner, sealed } = sealAnswer(vault, macs, status, answer)
-    await tx.query("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
-    const made = await tx.query('INSERT INTO idempotency (key_mac, body_mac, status, seal_owner, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1 AS made', [macs.key, macs.body, status, owner, sealed])
-    if (made.length === 0) throw new AnsweredMeanwhile()
+    tx.send("DELETE FROM idempotency WHERE key_mac = $1 AND created_at <= now() - interval '24 hours'", [macs.key])
+    tx.send(KEEP, [macs.key, macs.body, status, owner, sealed], (error) => (isDivisionByZero(error) ? new AnsweredMeanwhile() : error))
   }
 }
+
+/** 1 / 0 where another's answer is kept already: an error of PostgreSQL, which no COMMIT behind it survives. */
+const KEEP = `WITH made AS (INSERT INTO idempotency (key_mac, body_mac, status, seal_owner, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1)
+  SELECT 1 / count(*)::int AS made FROM made`
 
 /** Another request with the same key committed while this one waited; the door answers with what it kept. */
 export class AnsweredMeanwhile extends Error {}

@@ -156,9 +156,11 @@ class OpenedLedger implements Ledger {
   /** Keeps the leaves until the transaction says it has committed. */
   #remember(prepared: readonly PreparedEvent[]): string[] {
     for (const p of prepared) this.#recorded.set(p.id, p.leaf)
-    for (const id of this.#recorded.keys()) {
-      if (this.#recorded.size <= MOST_RECORDED) break
-      this.#recorded.delete(id)
+    if (this.#recorded.size > MOST_RECORDED) {
+      for (const id of this.#recorded.keys()) {
+        if (this.#recorded.size <= MOST_RECORDED) break
+        this.#recorded.delete(id)
+      }
     }
     return prepared.map((p) => p.id)
   }

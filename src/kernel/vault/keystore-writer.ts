@@ -5,7 +5,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { KeyWrite } from './keystore.ts'
 
 type Asked = { id: number; writes: KeyWrite[] }
-type Message = Asked | { close: true }
+type Message = Asked[] | { close: true }
 
 const port = parentPort
 if (!port) throw new Error('runs as a worker only')
@@ -129,7 +129,7 @@ port.on('message', (first: Message) => {
   let closing = false
   for (let m: Message | undefined = first; m; m = receiveMessageOnPort(port)?.message as Message | undefined) {
     if ('close' in m) closing = true
-    else batch.push(m)
+    else batch.push(...m)
   }
   if (batch.length > 0) commit(batch)
   if (closing) {

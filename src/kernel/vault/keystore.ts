@@ -88,6 +88,7 @@ export class KeyStore {
   readonly #range: StatementSync
   readonly #buried: StatementSync
   readonly #waiting = new Map<number, { resolve: () => void; reject: (e: unknown) => void }>()
+  #outbox: { id: number; writes: readonly KeyWrite[] }[] = []
   // Started by the first write: whoever only reads (the lens's filling threads) never opens the file for writing.
   #writer: { thread: Worker; ended: Promise<void> } | null = null
   #sequence = 0
@@ -185,10 +186,18 @@ export class KeyStore {
     const id = ++this.#sequence
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#writer ??= this.#start()
-      this.#writer.thread.ref()
-      this.#writer.thread.postMessage({ id, writes })
+      // All that one turn of the event loop asks for is one message: each costs both threads more than what it says.
+      if (this.#outbox.push({ id, writes }) === 1) setImmediate(() => this.#post())
     })
+  }
+
+  #post(): void {
+    // Those that were refused meanwhile, with the writer that ended, are not written behind their askers' backs.
+    const asked = this.#outbox.splice(0).filter(({ id }) => this.#waiting.has(id))
+    if (asked.length === 0) return
+    this.#writer ??= this.#start()
+    this.#writer.thread.ref()
+    this.#writer.thread.postMessage(asked)
   }
 
   /** Folds a log that a killed process left into the file: it may hold keys that were erased, and not answered for. */
@@ -205,6 +214,7 @@ export class KeyStore {
   async #end(): Promise<void> {
     // The reader first: the last connection to close folds the write-ahead log into the file, and only a writer can.
     this.#db.close()
+    this.#post()
     const writer = this.#writer
     if (!writer) return
     writer.thread.ref()

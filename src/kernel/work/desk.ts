@@ -21,8 +21,8 @@ export interface WorkDeps {
   send(tx: Tx, queue: string, data: Record<string, string | number>): Promise<void>
 }
 
-/** Runs inside the transaction that states the request's answer; throwing ends it and nothing is changed. */
-export type KeepAnswer = (tx: Tx, answer: { body: object; version: number | null }) => Promise<void>
+/** Runs inside the transaction that states the request's answer; throwing, or failing what it sent, ends it and nothing is changed. */
+export type KeepAnswer = (tx: Tx, answer: { body: object; version: number | null }) => void
 
 export interface OpenDesk {
   desk: Desk
@@ -89,7 +89,7 @@ async function runTransaction<T>(deps: WorkDeps, actor: Actor, requestId: string
     if (actor.via !== 'system') deps.authority.hold(tx, actor.epoch)
     const work = new Transaction(deps, actor, requestId, tx)
     const result = await fn(work)
-    if (keep && work.answer) await keep(tx, work.answer)
+    if (keep && work.answer) keep(tx, work.answer)
     if (work.events.length === 0) throw new Error('a write without a ledger event')
     const ids = deps.ledger.send(tx, work.events.map((e) => ({ ...e, actor: by(actor) })))
     return { result, work, ids }
@@ -111,12 +111,23 @@ async function applyToLens(deps: WorkDeps, changes: readonly LensChange[]): Prom
 /** The system itself is nobody: its events name no person. */
 const by = (actor: Actor): OwnerKey | null => (actor.via === 'system' ? null : actor.key)
 
-export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?: KeepAnswer): OpenDesk {
+/** The epoch, asked for with the first call. */
+function epochOnce(deps: WorkDeps, actor: Actor): () => Promise<number> {
+  let asked: Promise<number> | null = null
+  return () => {
+    if (asked) return asked
+    asked = actor.via === 'system' ? Promise.resolve(actor.epoch) : deps.epochs.current()
+    asked.catch(() => undefined) // awaited in settled()
+    return asked
+  }
+}
+
+/** `reads`: nothing but reading is to be expected, so that the epoch is asked for at once, beside the handler's own queries; a write asks in its transaction. */
+export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, { keep, reads = false }: { keep?: KeepAnswer | undefined; reads?: boolean } = {}): OpenDesk {
   const pending: Promise<unknown>[] = []
   let committed = false
-  // Started with the request, so that it runs beside the handler's own queries.
-  const epoch = actor.via === 'system' ? Promise.resolve(actor.epoch) : deps.epochs.current()
-  epoch.catch(() => undefined)
+  const epoch = epochOnce(deps, actor)
+  if (reads) void epoch()
   const desk: Desk = {
     actor,
     requestId,
@@ -129,6 +140,7 @@ export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?:
       const appended = deps.ledger.append({ ...event, actor: by(actor) })
       appended.catch(() => undefined) // awaited in settled(); this only keeps Node from calling it unhandled meanwhile
       pending.push(appended)
+      void epoch()
     },
     async write(fn) {
       const result = await runTransaction(deps, actor, requestId, fn, keep)
@@ -143,7 +155,7 @@ export function openDesk(deps: WorkDeps, actor: Actor, requestId: string, keep?:
     },
     async settled() {
       await Promise.all(pending)
-      if (!committed && (await epoch) !== actor.epoch) throw new AuthorityMoved()
+      if (!committed && (await epoch()) !== actor.epoch) throw new AuthorityMoved()
     },
   }
 }
