@@ -106,6 +106,17 @@ describe('conversion', () => {
     expect(outcome(again)).toEqual({ status: 409, code: 'lead-converted' })
     const relations = await read(`/contacts/${done.body.contactId}/relations`, rep)
     expect(relations.items).toContainEqual({ entity: 'lead', id: lead.id, field: 'contactId', direction: 'from' })
+    // Its history is told by what it has become, to whoever sees the lead, too.
+    for (const path of [`/contacts/${done.body.contactId}`, `/companies/${done.body.companyId}`, `/deals/${done.body.dealId}`]) {
+      const { items } = await read(`${path}/timeline`, rep)
+      const of = { entity: 'lead', id: lead.id }
+      for (const action of ['lead.created', 'lead.converted', 'activity.created']) expect(items.find((i: Json) => i.action === action), `${path} ${action}`).toMatchObject({ of })
+      expect(items.find((i: Json) => i.action === 'activity.created').activity).toMatchObject({ title: 'first call' })
+      expect(items.some((i: Json) => i.of === undefined)).toBe(true)
+    }
+    const given = await server.call('POST', '/contacts/bulk', { ids: [done.body.contactId], action: 'assign', patch: { ownerId: other.id } }, as(manager))
+    expect(given.body.done).toBe(1)
+    expect((await read(`/contacts/${done.body.contactId}/timeline`, other)).items.filter((i: Json) => i.of)).toEqual([])
     const back = await server.call('PATCH', `/leads/${lead.id}`, { status: 'new' }, as(rep, match(done.body)))
     expect(outcome(back)).toEqual({ status: 409, code: 'lead-converted' })
   })
@@ -133,6 +144,25 @@ describe('conversion', () => {
     const made = await server.call('POST', '/contacts/search', { text: 'Raced Convert', count: true }, as(rep))
     expect(made.body.count).toBe(1)
   })
+
+  test('a long history of both is told page by page, nothing twice and nothing left out', async () => {
+    const lead = await make('leads', { fullName: 'Long Story' }, rep)
+    const titles = Array.from({ length: 70 }, (_, i) => `lead call ${i}`)
+    for (const title of titles) await make('activities', { recordKind: 'lead', recordId: lead.id, kind: 'call', title }, rep)
+    const { contactId } = (await server.call('POST', `/leads/${lead.id}/convert`, {}, as(rep))).body
+    const later = Array.from({ length: 20 }, (_, i) => `contact call ${i}`)
+    for (const title of later) await make('activities', { recordKind: 'contact', recordId: contactId, kind: 'call', title }, rep)
+    const items: Json[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const page: Json = await read(`/contacts/${contactId}/timeline${cursor === '' ? '' : `?cursor=${cursor}`}`, rep)
+      items.push(...page.items)
+      cursor = page.nextCursor
+    }
+    expect(items.filter((i) => i.activity).map((i) => i.activity.title).toSorted()).toEqual([...titles, ...later].toSorted())
+    expect(new Set(items.map((i) => i.id)).size).toBe(items.length)
+    for (const action of ['lead.created', 'lead.converted', 'contact.created']) expect(items.filter((i) => i.action === action)).toHaveLength(1)
+  }, 60_000)
 
   test('with a repeated Idempotency-Key answers the same and makes nothing twice', async () => {
     const lead = await make('leads', { fullName: 'Twice Convert' }, rep)

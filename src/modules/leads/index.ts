@@ -12,7 +12,7 @@ export { Lead, LEAD_STATUS } from './leads.entity.ts'
 export { rescore } from './leads.jobs.ts'
 
 /** `country`: ISO 3166 code that bare phone numbers are read in. */
-export const leadSlice = (country: () => CountryCode): Slice => sliceOf({ ...contactPointWords(Lead, country), derive: leadRules })
+export const leadSlice = (country: () => CountryCode): Slice => sliceOf({ ...contactPointWords(Lead, country), derive: leadRules, becomes: ['contactId', 'companyId', 'dealId'] })
 
 /** `targets`: what a lead becomes. */
 export function leadsModule(deps: RecordsDeps, slice: Slice, targets: { company: Entity; contact: Entity; deal: Entity }): Module {

@@ -35,7 +35,7 @@ const bulkAnswer = z.object({ done: z.int(), failed: z.array(z.object({ id: z.uu
 const json: ZodType = z.unknown()
 const change = z.union([z.object({ from: json, to: json }), z.literal('changed')])
 const timeline = z.object({
-  items: z.array(z.object({ id: z.uuid(), at: z.string(), actorId: z.uuid().nullable(), action: z.string(), changes: z.record(z.string(), change).optional(), purpose: z.string().optional(), activity: z.object({ id: z.uuid() }).catchall(json).optional() })),
+  items: z.array(z.object({ id: z.uuid(), at: z.string(), actorId: z.uuid().nullable(), action: z.string(), changes: z.record(z.string(), change).optional(), purpose: z.string().optional(), of: z.object({ entity: z.string(), id: z.uuid() }).optional(), activity: z.object({ id: z.uuid() }).catchall(json).optional() })),
   nextCursor: z.string().nullable(),
 })
 
@@ -55,7 +55,7 @@ export function recordContracts(entity: Entity, more: { create?: z.ZodRawShape }
     undo: endpoint({ method: 'POST', path: `${one}/undo`, permission: 'signed-in', summary: 'Take back your own last change of it (24 h), where nobody has changed it since.', params: id, response: view, ifMatch: true }),
     search: endpoint({ method: 'POST', path: `${at}/search`, permission: `${plural}:read`, summary: `Search, filter, sort and count ${plural}.`, body: searchBody, response: page }),
     bulk: endpoint({ method: 'POST', path: `${at}/bulk`, permission: 'signed-in', summary: `Change up to 1,000 of ${plural}.`, body: bulkBody(entity), response: bulkAnswer }),
-    timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: z.string().regex(/^[A-Za-z0-9_-]{1,800}$/).optional() }), response: timeline }),
+    timeline: endpoint({ method: 'GET', path: `${one}/timeline`, permission: `${plural}:read`, summary: 'What happened to it, newest first.', params: id, query: z.strictObject({ cursor: z.string().regex(/^[A-Za-z0-9_-]{1,4000}$/).optional() }), response: timeline }),
     relations: endpoint({ method: 'GET', path: `${one}/relations`, permission: `${plural}:read`, summary: 'Records linked with it.', params: id, response: z.object({ items: z.array(z.object({ entity: z.string(), id: z.uuid(), field: z.string(), direction: z.enum(['to', 'from']) })) }) }),
     why: endpoint({ method: 'GET', path: `${one}/why`, permission: `${plural}:read`, summary: 'Why a person can or cannot see it.', params: id, query: z.strictObject({ user: uuid }), response: z.object({ rules: z.array(json) }) }),
     reveal: endpoint({

@@ -28,6 +28,8 @@ export interface SliceWords {
   derive?(before: AnyRecord | null, next: AnyRecord, at: Deriving): Promise<AnyRecord> | AnyRecord
   /** For what hangs on records: it can be put under the key of another one. Not so a file, whose bytes are sealed as well. */
   rehangs?: boolean
+  /** Fields that name what a record of this noun has become (a lead its contact): its history is told there, too. */
+  becomes?: readonly string[]
   /** For what hangs on records: it stands in their timelines, at the time this plain field says (null: when it was made), and shows these fields. */
   timeline?: { at: string | null; shows: readonly string[] } | null
 }
@@ -47,6 +49,7 @@ export function sliceOf(words: SliceWords): Slice {
     derive: (_before, next) => next,
     timeline: null,
     rehangs: true,
+    becomes: [],
     ...words,
     store: recordStore(words.entity),
     cache: new RecordCache(CACHED_RECORDS),

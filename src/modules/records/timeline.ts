@@ -4,7 +4,7 @@ import type { AnyRecord, Entity } from '../../kernel/entity/index.ts'
 import type { TimelineEntry } from '../../kernel/ledger/types.ts'
 import type { Reading } from '../../kernel/work/types.ts'
 import { fieldsOn, mayOn, rightsOf, rowCondition, viewRecord, type Rights } from '../access/index.ts'
-import { openOne, openRows } from './open.ts'
+import { keyOf, openOne, openRows } from './open.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { momentsOf, type Moment } from './timeline.store.ts'
 
@@ -16,6 +16,8 @@ export interface TimelineItem {
   changes?: Record<string, { from: Json; to: Json } | 'changed'>
   /** Of an event that says who looked: what for. */
   purpose?: string
+  /** Of what happened to a record that became this one (a converted lead): which. */
+  of?: { entity: string; id: string }
   /** Of a row that hangs on the record, under its noun (`activity`): what of it the actor sees. */
   [noun: string]: unknown
 }
@@ -36,14 +38,14 @@ function visibleChanges(fields: Rights['fields'], detail: Json | null): Timeline
   return out
 }
 
-/** How far each source has been read: the ledger by event, each hanging noun by time and id. Ids and times only, so it may stand in a URL. */
+/** How far each source has been read: the ledger by event, each hanging noun by time and id; of a record that became this one under its id as well. Ids and times only, so it may stand in a URL. */
 interface Position {
   event?: string | undefined
   rows: Record<string, [at: string, id: string]>
 }
 
 const instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
-const position = z.strictObject({ event: z.uuid().optional(), rows: z.record(z.string().max(40), z.tuple([instant, z.uuid()])) })
+const position = z.strictObject({ event: z.uuid().optional(), rows: z.record(z.string().max(80), z.tuple([instant, z.uuid()])) })
 
 const writeCursor = (p: Position): string => Buffer.from(JSON.stringify(p)).toString('base64url')
 
@@ -64,20 +66,32 @@ interface Step {
   pass(p: Position): void
   event?: TimelineEntry
   row?: { slice: Slice; moment: Moment }
+  of: Source
+}
+
+/** A record whose history is told: the one that is asked for, and those that became it. */
+interface Source {
+  slice: Slice
+  record: AnyRecord
+  /** Of one that became it: stands behind the names of its places in the cursor. */
+  suffix: string
 }
 
 /** Who looked at a record is told to its owner and to whoever may give it to another owner: those who answer for it. */
 const toldWhoLooked = (entity: Entity, record: AnyRecord, reading: Reading): boolean => record.ownerId === reading.actor.personId || mayOn(entity, 'assign', record, reading.actor)
 
-async function eventSteps(reading: Reading, entity: Entity, record: AnyRecord, from: Position): Promise<Step[]> {
+async function eventSteps(reading: Reading, of: Source, from: Position): Promise<Step[]> {
+  const { slice: { entity }, record, suffix } = of
   const looks = toldWhoLooked(entity, record, reading)
-  const entries = await reading.ledger.timeline({ kind: entity.name, id: record.id }, { limit: LIMIT + 1, looks, ...(from.event === undefined ? {} : { beforeId: from.event }) })
+  const before = suffix === '' ? from.event : from.rows[`event${suffix}`]?.[1]
+  const entries = await reading.ledger.timeline({ kind: entity.name, id: record.id }, { limit: LIMIT + 1, looks, ...(before === undefined ? {} : { beforeId: before }) })
   // In the order of their ids, whatever a clock that jumped says: were two exchanged, the cursor would pass over one.
   let latest = '~'
   return entries.map((event) => {
     const at = microseconds(event.at)
     latest = at < latest ? at : latest
-    return { at: latest, event, pass: (p) => (p.event = event.id) }
+    const place: [string, string] = [latest, event.id]
+    return { at: latest, event, of, pass: (p) => (suffix === '' ? (p.event = event.id) : (p.rows[`event${suffix}`] = place)) }
   })
 }
 
@@ -88,14 +102,16 @@ function hangingOn(deps: RecordsDeps, entity: Entity): Slice[] {
   return [...deps.slices.values()].filter((s) => s.timeline !== null && s.entity.about === 'record' && s.entity.fields['recordKind']?.values?.includes(entity.name))
 }
 
-async function rowSteps(reading: Reading, deps: RecordsDeps, slice: Slice, record: { kind: string; id: string }, from: Position): Promise<Step[]> {
+async function rowSteps(reading: Reading, deps: RecordsDeps, slice: Slice, of: Source, from: Position): Promise<Step[]> {
   const { entity } = slice
+  const record = { kind: of.slice.entity.name, id: of.record.id }
+  const place = `${entity.name}${of.suffix}`
   // A time the actor does not see must not be told by the order either.
   const time = slice.timeline?.at ?? null
   const seen = time !== null && ['read', 'edit'].includes(rightsOf(entity, reading.actor, deps.customFields(entity.name)).fields.get(time)?.right ?? 'hidden')
-  const before = from.rows[entity.name]
+  const before = from.rows[place]
   const moments = await momentsOf(reading.sql, entity, { record, scope: rowCondition(reading.actor, entity, 'read'), time: seen ? time : null, limit: LIMIT + 1, ...(before ? { before } : {}) })
-  return moments.map((moment) => ({ at: moment.at, row: { slice, moment }, pass: (p) => (p.rows[entity.name] = [moment.at, moment.id]) }))
+  return moments.map((moment) => ({ at: moment.at, row: { slice, moment }, of, pass: (p) => (p.rows[place] = [moment.at, moment.id]) }))
 }
 
 function eventItem(fields: Rights['fields'], e: TimelineEntry): TimelineItem {
@@ -128,27 +144,50 @@ async function openSteps(reading: Reading, steps: readonly Step[]): Promise<Map<
   return opened
 }
 
+/** Each has its places in the cursor, which stands in a URL. */
+const MOST_SOURCES = 5
+
+/** Records that became this one and that the actor sees, with the record itself before them. Reading their history is reading them. */
+async function sourcesOf(reading: Reading, deps: RecordsDeps, slice: Slice, record: AnyRecord): Promise<Source[]> {
+  const sources: Source[] = [{ slice, record, suffix: '' }]
+  for (const other of deps.slices.values()) {
+    const scope = rowCondition(reading.actor, other.entity, 'read')
+    const named = other.becomes.filter((f) => other.entity.fields[f]?.ref?.entity === slice.entity.name && rightsOf(other.entity, reading.actor).fields.has(f))
+    if (named.length === 0) continue
+    const rows = await other.store.page(reading.sql, { scope, where: { or: named.map((field) => ({ field, op: 'eq', value: record.id })) }, limit: MOST_SOURCES })
+    const { records } = await openRows(reading, other, rows)
+    for (const r of records) {
+      sources.push({ slice: other, record: r, suffix: ` ${r.id}` })
+      reading.record({ action: `${other.entity.name}.history-read`, object: { kind: other.entity.name, id: r.id }, subjects: [keyOf(reading.vault, other.entity, r)], purpose: 'view' })
+    }
+  }
+  return sources
+}
+
+/** Every source's next steps, newest first. */
+async function stepsOf(reading: Reading, deps: RecordsDeps, sources: readonly Source[], from: Position): Promise<Step[]> {
+  const asked = sources.flatMap((of) => [eventSteps(reading, of, from), ...hangingOn(deps, of.slice.entity).map((s) => rowSteps(reading, deps, s, of, from))])
+  // A stable sort keeps each source in its own order, so that none is passed over where two stand at the same moment.
+  return (await Promise.all(asked)).flat().toSorted((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
+}
+
 /** One timeline per record, newest first: what happened to it (the ledger) and what hangs on it, each inside the actor's rights. */
 export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Slice, id: string, cursor: string | undefined): Promise<{ items: TimelineItem[]; nextCursor: string | null }> {
   const { entity } = slice
   const from = readCursor(cursor)
   const { record, key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
-  const sources = [eventSteps(reading, entity, record, from), ...hangingOn(deps, entity).map((s) => rowSteps(reading, deps, s, { kind: entity.name, id }, from))]
-  const read = await Promise.all(sources)
-  // Only now, so that a timeline does not show the look that it is.
   reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
-  // A stable sort keeps each source in its own order, so that none is passed over where two stand at the same moment.
-  const steps = read.flat().toSorted((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
+  const steps = await stepsOf(reading, deps, await sourcesOf(reading, deps, slice, record), from)
   const page = steps.slice(0, LIMIT)
   const next: Position = { event: from.event, rows: { ...from.rows } }
   for (const step of page) step.pass(next)
   const opened = await openSteps(reading, page)
   const writers = await writersOf(reading, opened.values(), new Set(page.flatMap((s) => s.row?.slice.entity.name ?? [])))
-  const fields = fieldsOn(rightsOf(entity, reading.actor, deps.customFields(entity.name)), record)
   const items = page.flatMap((s): TimelineItem[] => {
-    if (s.event) return [eventItem(fields, s.event)]
+    const told = s.of.suffix === '' ? {} : { of: { entity: s.of.slice.entity.name, id: s.of.record.id } }
+    if (s.event) return [{ ...eventItem(fieldsOn(rightsOf(s.of.slice.entity, reading.actor, deps.customFields(s.of.slice.entity.name)), s.of.record), s.event), ...told }]
     const row = s.row && opened.get(s.row.moment.id)
-    return s.row && row ? [rowItem(reading, deps, s.row.slice, s.row.moment, row, writers.get(row.id) ?? null)] : []
+    return s.row && row ? [{ ...rowItem(reading, deps, s.row.slice, s.row.moment, row, writers.get(row.id) ?? null), ...told }] : []
   })
   return { items, nextCursor: steps.length > LIMIT ? writeCursor(next) : null }
 }
