@@ -1,11 +1,12 @@
 import './problems.ts'
 import type { Jobs } from '../../kernel/jobs/index.ts'
+import type { Desk } from '../../kernel/work/types.ts'
 import type { Module } from '../../kernel/module.ts'
 import { sliceOf, type RecordsDeps, type Slice } from '../records/index.ts'
 import { Attachment } from './attachments.entity.ts'
 import { previewJob, purgeRecord, tidy, type JobDeps } from './attachments.jobs.ts'
 import { attachmentRoutes } from './attachments.routes.ts'
-import { derive, PREVIEW_QUEUE } from './attachments.service.ts'
+import { checkTarget, derive, PREVIEW_QUEUE, upload, type Target } from './attachments.service.ts'
 import { Blobs } from './blobs.ts'
 import { cleanName } from './names.ts'
 import { scannerAddress } from './scanner.ts'
@@ -53,6 +54,15 @@ export class Attachments {
   /** Works the queue of previews. */
   start(): Promise<void> {
     return this.#jobs.work(PREVIEW_QUEUE, (data) => previewJob(this.#deps, String(data['id'])))
+  }
+
+  /** Puts a file of the program's own on a record the person sees, as if they had sent it. Resolves with its id. */
+  async put(desk: Desk, { name, content, ...target }: Target & { name: string; content: Buffer }): Promise<string> {
+    const key = await checkTarget(desk, this.#deps, target)
+    const source = (async function* () {
+      yield content
+    })()
+    return (await upload(desk, this.#deps, { name, target, key, source, whole: () => Promise.resolve() })).record.id
   }
 
   /** At the start and every hour. */

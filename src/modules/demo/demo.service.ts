@@ -4,15 +4,21 @@ import { AuthorityMoved, openDesk, type Desk, type WorkDeps } from '../../kernel
 import { createAuthority, type Authority } from '../access/index.ts'
 import type { Staffing } from '../identity/index.ts'
 import type { RecordsDeps } from '../records/index.ts'
-import { batchesOf, findRun, hasRows, insertBatch, insertRun, moveRun, type DemoBatch, type DemoRun } from './demo.store.ts'
+import { batchesOf, fileOn, findRun, hasRows, insertBatch, insertRun, moveRun, type DemoBatch, type DemoRun } from './demo.store.ts'
 import { keysFor, LensTail, makeBatch, type MakingDeps } from './making.service.ts'
-import { planOf, type Plan, type Planned } from './plan/index.ts'
+import { planOf, type Plan, type Planned, type PlannedFile } from './plan/index.ts'
+import { insertView } from '../views/index.ts'
 import { finishShredding, removeDemo, type Removed } from './removal.service.ts'
 
 export interface DemoDeps {
   work: WorkDeps
   records: RecordsDeps
   staffing: Staffing
+  files: {
+    put(desk: Desk, file: PlannedFile): Promise<string>
+    /** Takes files away that are nobody's any more. */
+    tidy(): Promise<void>
+  }
 }
 
 /** Records made so far, of all there will be; told at every tenth. */
@@ -88,6 +94,7 @@ export class Demo {
     const { records, staffing } = this.#deps
     const removed = await removeDemo(desk, { records, staffing, authority: this.authority }, force)
     await this.tidy()
+    await this.#deps.files.tidy()
     return removed
   }
 
@@ -112,7 +119,12 @@ export class Demo {
     const done = await batchesOf(this.#deps.work.db, this.authority, run.id)
     await this.#makeStaff(step, run, plan, done)
     await this.#makeRecords(step, run, plan, done, told)
+    const n = 1 + plan.staff.colleagues.length + inBatches(plan.records).length
+    if (!done.some((b) => b.noun === 'view')) await this.#makeViews(step, run, plan, n)
+    const files: string[] = []
+    for (const file of plan.files) files.push(await step(async (desk) => (await fileOn(desk.sql, file.recordId)) ?? this.#deps.files.put(desk, file)))
     await step((desk) => desk.write(async (work) => {
+      await insertBatch(work.sql, this.authority, run.id, { n: n + 1, noun: 'attachment', ids: files })
       await moveRun(work.sql, this.authority, run, 'made')
       work.record({ action: 'demo.made', object: { kind: 'demo', id: run.id }, purpose: 'demo' })
     }))
@@ -161,6 +173,18 @@ export class Demo {
     }
     await making.lens.settled()
     work.log.info({ component: 'demo', rows: made }, 'the demonstration company is made')
+  }
+
+  /** Views of the founder's, two of them shared with the invented Sales. */
+  async #makeViews(step: Step, run: DemoRun, { views }: Plan, n: number): Promise<void> {
+    await step((desk) => desk.write(async (work) => {
+      const at = work.at.toISOString()
+      for (const view of views) {
+        await insertView(work.sql, work.vault, { ...view, personId: work.actor.personId, version: 1, createdAt: at, updatedAt: at })
+        work.record({ action: 'view.created', object: { kind: 'view', id: view.id }, purpose: 'demo', detail: { noun: view.noun, departments: view.departments } })
+      }
+      await insertBatch(work.sql, this.authority, run.id, { n, noun: 'view', ids: views.map((v) => v.id) })
+    }))
   }
 
   async #departments(run: DemoRun, plan: Plan): Promise<Map<string, string>> {

@@ -73,12 +73,12 @@ export async function hasRows(sql: Sql, table: string): Promise<boolean> {
   return row?.there ?? false
 }
 
-/** Rows of a table that point by one of these columns at a row that goes, and do not go themselves. Names come from an entity. */
-export async function pointingRows(sql: Sql, gone: readonly string[], table: string, columns: readonly string[]): Promise<{ id: string; deleted: boolean }[]> {
+/** Rows of a table that point by one of these columns at a row that goes, and do not go themselves. `nobodys`: whose owner goes. Names come from an entity. */
+export async function pointingRows(sql: Sql, gone: readonly string[], table: string, columns: readonly string[]): Promise<{ id: string; deleted: boolean; nobodys: boolean }[]> {
   const points = columns.map((c) => `${c} IN (SELECT id FROM gone)`).join(' OR ')
   return sql.query(
     `WITH gone AS MATERIALIZED (SELECT unnest($1::uuid[]) AS id)
-     SELECT id, deleted_at IS NOT NULL AS deleted FROM ${table} WHERE (${points}) AND id NOT IN (SELECT id FROM gone) ORDER BY id`,
+     SELECT id, deleted_at IS NOT NULL AS deleted, owner_id IN (SELECT id FROM gone) AS nobodys FROM ${table} WHERE (${points}) AND id NOT IN (SELECT id FROM gone) ORDER BY id`,
     [gone],
   )
 }
@@ -90,6 +90,26 @@ export async function targetsInUse(sql: Sql, gone: readonly string[], table: str
     [gone, targets],
   )
   return rows.map((r) => r.id)
+}
+
+/** Files of attachments that go; the sweep of the folder takes the bytes. */
+export async function deleteFiles(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.query('DELETE FROM attachment_file WHERE attachment_id = ANY ($1::uuid[])', [ids])
+}
+
+/** What was told to people who never were there. */
+export async function deleteNotices(tx: Tx, people: readonly string[]): Promise<void> {
+  await tx.query('DELETE FROM notification WHERE person_id = ANY ($1::uuid[])', [people])
+}
+
+export async function deleteViews(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.query('DELETE FROM saved_view WHERE id = ANY ($1::uuid[])', [ids])
+}
+
+/** The file that was put on a record already, or null. */
+export async function fileOn(sql: Sql, recordId: string): Promise<string | null> {
+  const [row] = await sql.query<{ id: string }>('SELECT id FROM attachments WHERE record_id = $1 ORDER BY id LIMIT 1', [recordId])
+  return row?.id ?? null
 }
 
 /** Takes rows away for good, with what finds them. Returns how many there were. */

@@ -4,7 +4,7 @@ import type { Desk, Work, WorkDeps } from '../../kernel/work/index.ts'
 import { checkEdit, mayOn, rowCondition, type Authority } from '../access/index.ts'
 import type { Staffing } from '../identity/index.ts'
 import { changeRecord, sliceFor, type RecordsDeps, type Slice } from '../records/index.ts'
-import { batchesOf, deleteRows, deleteRun, findRun, letGo, moveRun, pointingRows, targetsInUse, type DemoBatch, type DemoRun } from './demo.store.ts'
+import { batchesOf, deleteFiles, deleteNotices, deleteRows, deleteRun, deleteViews, findRun, letGo, moveRun, pointingRows, targetsInUse, type DemoBatch, type DemoRun } from './demo.store.ts'
 
 export interface RemovalDeps {
   records: RecordsDeps
@@ -30,6 +30,8 @@ interface Hanging {
   slice: Slice
   id: string
   deleted: boolean
+  /** Its owner is one of those who go: nobody made it but the server, for somebody who is not there. */
+  nobodys: boolean
 }
 
 /** Plain columns that point at another row: of records, of the record one hangs on, of colleagues. */
@@ -43,6 +45,12 @@ async function hangingOn(desk: Desk, deps: RemovalDeps, gone: readonly string[])
     for (const row of await pointingRows(desk.sql, gone, slice.entity.table, columns)) out.push({ slice, ...row })
   }
   return out
+}
+
+/** What hangs on the company and is nobody's goes along; the rest is people's. */
+function split(hanging: readonly Hanging[]): [along: Hanging[], peoples: Hanging[]] {
+  const goes = (h: Hanging): boolean => h.nobodys && h.slice.entity.about === 'record'
+  return [hanging.filter(goes), hanging.filter((h) => !goes(h))]
 }
 
 /** Names those the asker may see, and of the others only that there are some. */
@@ -107,6 +115,7 @@ async function removeRecords(work: Work, deps: RemovalDeps, run: DemoRun, parts:
   for (const noun of nouns) {
     const slice = sliceFor(deps.records, noun)
     const ids = [...parts.of(noun), ...also.filter((h) => h.slice === slice).map((h) => h.id)]
+    if (noun === 'attachment') await deleteFiles(work.sql, ids)
     removed[slice.entity.plural] = await deleteRows(work.sql, slice.entity.table, ids)
     const keyed = slice.entity.about === 'record' ? [] : ids.filter((id) => work.vault.hasOwnerKey(id))
     for (let i = 0; i === 0 || i < keyed.length; i += MOST_SUBJECTS) {
@@ -132,12 +141,14 @@ export async function removeDemo(desk: Desk, deps: RemovalDeps, force: boolean):
   const run = await findRun(desk.sql, deps.authority)
   if (!run || run.state === 'shredding') throw new Problem('demo-absent')
   const parts = await partsOf(desk, deps, run)
-  const hanging = await hangingOn(desk, deps, [...parts.all])
+  const [along, hanging] = split(await hangingOn(desk, deps, [...parts.all]))
   if (hanging.length > 0 && !force) return refuse(desk, hanging)
   const done = await desk.write(async (work) => {
-    const going: Hanging[] = []
+    const going = [...along]
     for (const h of hanging) if (await free(work, deps, h, parts.all)) going.push(h)
     const removed = await removeRecords(work, deps, run, parts, going)
+    await deleteViews(work.sql, parts.of('view'))
+    await deleteNotices(work.sql, parts.of('person'))
     const left = await deps.staffing.remove(work, parts.of('person'), parts.of('department'))
     const kept = new Set([...parts.kept, ...left.people, ...left.departments])
     await letGo(work.sql, deps.authority, run.id, parts.batches, kept)

@@ -6,9 +6,12 @@ import { idsOf } from './ids.ts'
 import { leadsOf } from './leads.ts'
 import { personsOf } from './persons.ts'
 import { pipelinesOf, salesOf } from './sales.ts'
+import { filesOf, viewsOf, type PlannedFile, type PlannedView } from './extras.ts'
 import { staffOf, type Staff } from './staff.ts'
 import type { Planned, Seller } from './types.ts'
+import { wordsOf } from './organisation-words.ts'
 
+export type { PlannedFile, PlannedView } from './extras.ts'
 export type { Staff } from './staff.ts'
 export type { Planned, PlannedColleague, PlannedDepartment } from './types.ts'
 
@@ -16,6 +19,8 @@ export interface Plan {
   staff: Staff
   /** In an order in which each comes after those it points at. */
   records: Planned[]
+  views: PlannedView[]
+  files: PlannedFile[]
 }
 
 /** Everything the demonstration company is made of; the same for the same run, day and founder. */
@@ -30,7 +35,8 @@ export function planOf(run: { id: string; day: string; founderId: string }): Pla
   const firms = firmsOf(id, calendar, sellers)
   const persons = personsOf(id, calendar, firms.firms)
   const sales = salesOf(id, calendar, pipelines, persons.persons)
-  const leads = leadsOf(id, calendar, sellers, sales.sales)
+  const words = wordsOf(id, calendar.begin, run.founderId, staff)
+  const leads = leadsOf(id, calendar, sellers, sales.sales, words.poolId)
   const agreements = agreementsOf(id, calendar, sales.sales)
   const end = calendar.end
   const places: Place[] = [
@@ -40,6 +46,6 @@ export function planOf(run: { id: string; day: string; founderId: string }): Pla
     ...firms.firms.map((f): Place => ({ kind: 'company', id: f.id, from: f.at, to: end, ownerId: f.owner.id, tongue: f.tongue, contactId: null, weight: 1.5 })),
     ...agreements.agreements.map((a): Place => ({ kind: 'contract', id: a.id, from: a.at, to: end, ownerId: a.sale.firm.owner.id, tongue: a.sale.firm.tongue, contactId: a.sale.person?.id ?? null, weight: 2 })),
   ]
-  const records = [...funnels, ...firms.records, ...persons.records, ...sales.records, ...leads.records, ...agreements.records, ...doingsOf(id, calendar, places, run.founderId)]
-  return { staff, records }
+  const records = [...words.records, ...funnels, ...firms.records, ...persons.records, ...sales.records, ...leads.records, ...agreements.records, ...doingsOf(id, calendar, places, run.founderId)]
+  return { staff, records, views: viewsOf(id, calendar.end, staff), files: filesOf(agreements.records) }
 }

@@ -8,6 +8,7 @@ import type { Move, Planned, Sale, Seller } from './types.ts'
 import { chinese, english } from './words.ts'
 
 const LEADS = 800
+const POOLED = 40
 const CONVERTED = 160
 
 export interface LeadPlace {
@@ -39,8 +40,8 @@ function courseOf(from: Random, calendar: Calendar, at: number, reason: string):
 
 const companyName = (from: Random, tongue: Seller['tongue']): string => (tongue === 'zh' ? `${chinese.fancy.draw(from)}示例${chinese.trades.draw(from)}` : `${english.companyFirst.draw(from)}${english.companySecond.draw(from)} Example Ltd`)
 
-/** Some became the deals that there are; the others are still worked on, or were given up. */
-export function leadsOf(id: MakeId, calendar: Calendar, sellers: readonly Seller[], sales: readonly Sale[]): { leads: LeadPlace[]; records: Planned[] } {
+/** Some became the deals that there are; the others are still worked on, were given up, or lie in the pool, where nobody works on them (not among `leads`). */
+export function leadsOf(id: MakeId, calendar: Calendar, sellers: readonly Seller[], sales: readonly Sale[], poolId: string): { leads: LeadPlace[]; records: Planned[] } {
   const from = random(0x1e_ad)
   const step = Math.floor(sales.length / CONVERTED)
   const became = sales.filter((s, i) => i % step === 0 && s.person !== null && s.at > calendar.begin + 20 * DAY_MS).slice(0, CONVERTED)
@@ -49,6 +50,7 @@ export function leadsOf(id: MakeId, calendar: Calendar, sellers: readonly Seller
     ...Array.from({ length: LEADS - became.length }, () => ({ sale: null, owner: from.pick(sellers), at: calendar.between(from, from.oneIn(4) ? calendar.end - 40 * DAY_MS : calendar.begin, calendar.end) })),
   ].sort((a, b) => a.at - b.at)
   const out: { leads: LeadPlace[]; records: Planned[] } = { leads: [], records: [] }
+  let pooled = 0
   for (const [n, { sale, owner, at }] of plans.entries()) {
     const { tongue } = owner
     const { name, latin } = nameOf(from, tongue)
@@ -58,9 +60,12 @@ export function leadsOf(id: MakeId, calendar: Calendar, sellers: readonly Seller
       source: phrases.sources[tongue].draw(from), tags: tagsOf(from, tongue), collectedAt: iso(at), ...(from.oneIn(3) ? { note: phrases.notes[tongue].draw(from) } : {}),
     }
     const course = sale ? { moves: [{ at: sale.at, patch: {} }], until: sale.at } : courseOf(from, calendar, at, phrases.disqualified[tongue].draw(from))
-    const filled = sale ? { status: 'converted', convertedAt: iso(sale.at), contactId: sale.person!.id, companyId: sale.firm.id, dealId: sale.id } : undefined
+    // Leads nobody works on lie in the pool.
+    const lies = !sale && course.moves.length === 0 && pooled < POOLED && from.oneIn(2)
+    if (lies) pooled++
+    const filled = lies ? { poolId, pooledAt: iso(Math.min(at + 3_600_000, calendar.end - 1)) } : sale ? { status: 'converted', convertedAt: iso(sale.at), contactId: sale.person!.id, companyId: sale.firm.id, dealId: sale.id } : undefined
     const lead: LeadPlace = { id: id(at), at, until: course.until, owner }
-    out.leads.push(lead)
+    if (!lies) out.leads.push(lead)
     out.records.push({ noun: 'lead', id: lead.id, at, ownerId: owner.id, input, moves: course.moves, ...(filled ? { filled } : {}) })
   }
   return out
