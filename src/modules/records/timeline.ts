@@ -147,7 +147,7 @@ async function openSteps(reading: Reading, steps: readonly Step[]): Promise<Map<
 /** Each has its places in the cursor, which stands in a URL. */
 const MOST_SOURCES = 5
 
-/** Records that became this one and that the actor sees, with the record itself before them. Reading their history is reading them. */
+/** Records that became this one and that the actor sees, with the record itself before them. */
 async function sourcesOf(reading: Reading, deps: RecordsDeps, slice: Slice, record: AnyRecord): Promise<Source[]> {
   const sources: Source[] = [{ slice, record, suffix: '' }]
   for (const other of deps.slices.values()) {
@@ -156,12 +156,14 @@ async function sourcesOf(reading: Reading, deps: RecordsDeps, slice: Slice, reco
     if (named.length === 0) continue
     const rows = await other.store.page(reading.sql, { scope, where: { or: named.map((field) => ({ field, op: 'eq', value: record.id })) }, limit: MOST_SOURCES })
     const { records } = await openRows(reading, other, rows)
-    for (const r of records) {
-      sources.push({ slice: other, record: r, suffix: ` ${r.id}` })
-      reading.record({ action: `${other.entity.name}.history-read`, object: { kind: other.entity.name, id: r.id }, subjects: [keyOf(reading.vault, other.entity, r)], purpose: 'view' })
-    }
+    sources.push(...records.map((r): Source => ({ slice: other, record: r, suffix: ` ${r.id}` })))
   }
   return sources
+}
+
+/** Reading the history of a record is reading it. Said once it was read, so that a timeline does not show the look that it is. */
+function noteLook(reading: Reading, { slice: { entity }, record }: Source): void {
+  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id: record.id }, subjects: [keyOf(reading.vault, entity, record)], purpose: 'view' })
 }
 
 /** Every source's next steps, newest first. */
@@ -175,9 +177,10 @@ async function stepsOf(reading: Reading, deps: RecordsDeps, sources: readonly So
 export async function timelineOf(reading: Reading, deps: RecordsDeps, slice: Slice, id: string, cursor: string | undefined): Promise<{ items: TimelineItem[]; nextCursor: string | null }> {
   const { entity } = slice
   const from = readCursor(cursor)
-  const { record, key } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
-  reading.record({ action: `${entity.name}.history-read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
-  const steps = await stepsOf(reading, deps, await sourcesOf(reading, deps, slice, record), from)
+  const { record } = await openOne(reading, slice, id, rowCondition(reading.actor, entity, 'read'))
+  const sources = await sourcesOf(reading, deps, slice, record)
+  const steps = await stepsOf(reading, deps, sources, from)
+  for (const source of sources) noteLook(reading, source)
   const page = steps.slice(0, LIMIT)
   const next: Position = { event: from.event, rows: { ...from.rows } }
   for (const step of page) step.pass(next)
