@@ -80,6 +80,16 @@ describe('renewing', () => {
     expect(relations.body.items).toContainEqual({ entity: 'contract', id: answer.body.id, field: 'renewsId', direction: 'from' })
   })
 
+  test('is taken back by its maker once the follow-up is gone, and not beside it', async () => {
+    const old = await make({ status: 'active', endsOn: day(30) })
+    const followUp = (await renew(old, { number: 'back' })).body
+    const undo = async () => server.call('POST', `/contracts/${old.id}/undo`, undefined, { token: rep.token, headers: version(await read(old)) })
+    expectProblem(await undo(), 409, 'contract-status')
+    expect((await server.call('DELETE', `/contracts/${followUp.id}`, undefined, { token: rep.token, headers: version(followUp) })).status).toBe(200)
+    const back = await undo()
+    expect([back.status, back.body.status]).toEqual([200, 'active'])
+  })
+
   test('of many who renew at once one does, and nothing is left of the others', async () => {
     const old = await make({ status: 'active', endsOn: day(30) })
     const answers = await Promise.all([...Array(6).keys()].map((i) => renew(old, { number: `race ${i}` })))

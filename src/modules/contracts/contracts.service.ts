@@ -1,7 +1,7 @@
 import { Problem, uuidv7 } from '../../kernel/base/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 import type { Desk, Work } from '../../kernel/work/types.ts'
-import { rightsOf, rowCondition } from '../access/index.ts'
+import { ALL, rightsOf, rowCondition } from '../access/index.ts'
 import { changeRecord, checkedNew, insertRecord, openOne, sliceFor, type Deriving, type RecordsDeps, type Slice, type Written } from '../records/index.ts'
 import type { Renewal } from './contracts.contract.ts'
 import { Contract } from './contracts.entity.ts'
@@ -10,12 +10,17 @@ import { checkPeriod, checkStatus, followPeriod, mayRenew, nextPeriod, type Cont
 /** Transactions that renew: the one way a contract becomes a renewed one. */
 const renewing = new WeakSet<Work>()
 
+async function hasFollowUp({ work, deps }: Deriving, id: string): Promise<boolean> {
+  return (await sliceFor(deps, Contract.name).store.page(work.sql, { scope: ALL, where: { field: 'renewsId', op: 'eq', value: id }, limit: 1 })).length > 0
+}
+
 /** The rules of contracts. `today` is the day where the organisation is. */
-export const deriveContract = (today: (at: Date) => string) => (was: AnyRecord | null, asked: AnyRecord, at: Deriving): AnyRecord => {
+export const deriveContract = (today: (at: Date) => string) => async (was: AnyRecord | null, asked: AnyRecord, at: Deriving): Promise<AnyRecord> => {
   const before = was as ContractRecord | null // both as the entity says
   const next = asked as ContractRecord
   checkPeriod(next)
-  // What was so before may be so again; only its period is looked at.
+  // What was so before may be so again, but not beside the contract that followed it.
+  if (at.undo && before?.status === 'renewed' && next.status !== 'renewed' && (await hasFollowUp(at, next.id))) throw new Problem('contract-status')
   if (at.undo || renewing.has(at.work)) return next
   const day = today(at.work.at)
   const followed = followPeriod(before, next, day)
