@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runCli } from '../harness/cli.ts'
 import { init, makePlace, startServer, TestServer, type Answer, type Place } from '../harness/server.ts'
 import { eventsOf } from './bundle.ts'
@@ -155,18 +155,36 @@ describe('the disk', () => {
     disk.release()
   })
 
+  // One that fails must not leave a full disk to the next.
+  afterEach(() => disk?.free())
+
+  /** Whether the asking itself finds room is the luck of where PostgreSQL's pages and segments end: where it does not, it is refused, and asked anew further on. */
+  async function askOnFullDisk(full: SmallDisk): Promise<Answer> {
+    const ask = (): Promise<Answer> => server.call('POST', '/exports', { noun: 'contacts', format: 'jsonl', reason: 'a full disk' })
+    for (let tries = 1; ; tries++) {
+      // One before, so that every table it writes to has begun a page.
+      const { body } = await ask()
+      await until(async () => (await server.call('GET', `/exports/${body.id}`)).body.state === 'done')
+      full.fill()
+      const asked = await ask()
+      if (asked.status === 202) return asked
+      expect([asked.status, tries < 5]).toEqual([503, true])
+      full.free()
+      await until(async () => (await server.call('POST', '/contacts', { fullName: `Further ${tries}` })).status === 201)
+    }
+  }
+
   test('full while an export is written: it waits for space, and the server stays', async (context) => {
     if (!disk) return context.skip()
     const many = await askImport(server, Array.from({ length: 8_000 }, (_, i) => `Exported Number${i}`))
     expect((await importEnd(server, many!, 60_000)).state).toBe('done')
-    disk.fill()
-    const { status, body } = await server.call('POST', '/exports', { noun: 'contacts', format: 'jsonl', reason: 'a full disk' })
-    expect(status).toBe(202)
+    const { body } = await askOnFullDisk(disk)
     await pause(1_500)
     expect((await server.call('GET', `/exports/${body.id}`)).body.state).toBe('running')
     disk.free()
     await until(async () => (await server.call('GET', `/exports/${body.id}`)).body.state === 'done')
-    expect((await server.call('GET', `/exports/${body.id}`)).body.result).toMatchObject({ rows: 8_000, refused: 0 })
+    const { rows, refused } = (await server.call('GET', `/exports/${body.id}`)).body.result
+    expect([rows >= 8_000, refused]).toEqual([true, 0])
   })
 
   test('full: 503 problems, nothing acknowledged is lost, imports and exports wait, and it goes on when there is space', async (context) => {
