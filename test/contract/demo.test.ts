@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openHome } from '../../src/kernel/base/index.ts'
 import { dedicated } from '../../src/kernel/db/client.ts'
 import { startEmbedded } from '../../src/kernel/db/index.ts'
-import { init, makePlace, TestServer, type Json, type Person } from '../harness/server.ts'
+import { init, makePlace, OWNER, TestServer, type Json, type Person } from '../harness/server.ts'
 import { expectProblem } from './shapes.ts'
 
 const COUNTS = { companies: 600, contacts: 5000, leads: 800, deals: 400, contracts: 120, activities: 12_000 }
@@ -156,6 +156,29 @@ describe('the demonstration company', () => {
     await server.start()
     expect(await countOf(server, 'contacts')).toBe(2)
   }, 120_000)
+})
+
+describe('in a home nobody has set up', () => {
+  test('it is made as soon as there is an owner, who signs in and finds it', async () => {
+    const place = makePlace()
+    const server = new TestServer(place, undefined as never) // there is no owner yet
+    try {
+      const { setupUrl } = await server.start(['--demo'])
+      expect(server.said).not.toContain('demonstration company')
+      const secret = setupUrl?.split('#')[1]
+      const ask = (path: string, body: object) => server.call('POST', `/setup/${path}`, { secret, ...body }, { token: null })
+      const kit = (await ask('kit', {})).body.text
+      expect((await ask('kit/verify', { code: kit })).body).toEqual({ ok: true })
+      const form = { organisation: 'Example Ltd', country: 'CN', locale: 'zh-CN', ownerName: 'Owner', ownerEmail: OWNER.email, ownerPassword: OWNER.password, totp: false }
+      expect((await ask('complete', form)).status).toBe(200)
+      const session = await server.signIn(OWNER.email, OWNER.password)
+      for (let state = ''; state !== 'made'; state = (await server.call('GET', '/demo', undefined, session)).body.state) await sleep(200)
+      for (const [noun, n] of Object.entries(COUNTS)) expect((await server.call('POST', `/${noun}/search`, { limit: 1, count: true }, session)).body.count).toBe(n)
+      expect((await server.call('POST', '/demo/remove', {}, session)).status).toBe(200)
+    } finally {
+      await server.close()
+    }
+  }, 300_000)
 })
 
 describe('while it is made', () => {

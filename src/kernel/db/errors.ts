@@ -26,11 +26,6 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return error instanceof SqlError && error.sqlState === '23505' && (constraint === undefined || error.constraint === constraint)
 }
 
-/** True where another row still points at the one to go, or the one to point at is not there. */
-export function isForeignKeyViolation(error: unknown): boolean {
-  return error instanceof SqlError && error.sqlState === '23503'
-}
-
 /** True for 1 / 0, by which a statement of ours that must not be committed fails. */
 export function isDivisionByZero(error: unknown): boolean {
   return error instanceof SqlError && error.sqlState === '22012'

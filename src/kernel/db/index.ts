@@ -2,7 +2,7 @@ export { appLimits, clientOptions, type DbConfig, type DbLog, type SessionLimits
 export { startEmbedded, stopLeftBehind, type Embedded, type EmbeddedEvent, type EmbeddedOptions } from './embedded.ts'
 export { externalDatabase, parseDatabaseUrl, type ExternalDatabase } from './external.ts'
 export { createDatabase } from './embedded/roles.ts'
-export { isDivisionByZero, isForeignKeyViolation, isUniqueViolation, SqlError } from './errors.ts'
+export { isDivisionByZero, isUniqueViolation, SqlError } from './errors.ts'
 export { collectMigrations, migrate, quoteIdentifier, type Migration } from './migrate.ts'
 export { openDb, type DbOptions } from './pool.ts'
 export type { Db, DedicatedConnection, Sql, Tx } from './types.ts'

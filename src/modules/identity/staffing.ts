@@ -1,12 +1,11 @@
 import { Problem, type Locale } from '../../kernel/base/index.ts'
-import { isForeignKeyViolation } from '../../kernel/db/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { Actor, Work } from '../../kernel/work/types.ts'
 import { checkAdministratorLeft, insertDepartment, judgeWorld, loadDepartments, type WorldPerson } from '../access/index.ts'
 import { contextOf, type Context, type IdentityDeps } from './context.ts'
 import { actorOf } from './lookups.ts'
 import { accessDeps, insertColleague } from './people.service.ts'
-import { loadWorldPeople, lockPerson, savePerson } from './people.store.ts'
+import { loadWorldPeople, lockPerson, savePerson, setRoles } from './people.store.ts'
 
 export interface NewDepartment {
   id: string
@@ -34,7 +33,7 @@ export interface Staffing {
   addColleague(work: Work, colleague: NewColleague): Promise<void>
   /** Of these people, those who have, or had, a way in: they may have done things. */
   withFactors(sql: Sql, people: readonly string[]): Promise<string[]>
-  /** Takes away people without a factor, and departments nobody is in. What something still points at stays, a person disabled; these are returned. Throws Problem last-administrator. */
+  /** Takes away people without a factor, and departments nobody is in. What something still points at stays, a person disabled and without roles; these are returned. Throws Problem last-administrator. */
   remove(work: Work, people: readonly string[], departments: readonly string[]): Promise<{ people: string[]; departments: string[] }>
 }
 
@@ -76,7 +75,7 @@ async function remove(work: Work, c: Context, people: readonly string[], departm
   const kept: { people: string[]; departments: string[] } = { people: [], departments: [] }
   for (const id of people) if (!(await removePerson(work, c, id))) kept.people.push(id)
   // Those below first.
-  for (const id of departments.toReversed()) if (!(await removeRow(work, 'DELETE FROM department WHERE id = $1', id))) kept.departments.push(id)
+  for (const id of departments.toReversed()) if (!(await removeRow(work, 'SELECT demo_remove_department($1) AS gone', id))) kept.departments.push(id)
   await work.bumpAuthority()
   return kept
 }
@@ -85,26 +84,20 @@ async function removePerson(work: Work, c: Context, id: string): Promise<boolean
   const person = await lockPerson(work.sql, c, id)
   if (person.factors.length > 0) throw new Problem('conflict')
   const about = { object: { kind: 'person', id }, subjects: [c.vault.ownerKey(id)] }
-  const gone = await removeRow(work, 'WITH roles AS (DELETE FROM person_role WHERE person_id = $1) DELETE FROM person WHERE id = $1', id)
+  const at = work.at.toISOString()
+  await setRoles(work.sql, c, person, [], work.actor.personId, at)
+  for (const { role } of person.roles) work.record({ action: 'role.removed', ...about, detail: { role } })
+  const gone = await removeRow(work, 'SELECT demo_remove_person($1) AS gone', id)
   if (gone) work.record({ action: 'user.removed', ...about, sealTo: work.actor.key })
   else {
-    const at = work.at.toISOString()
-    await savePerson(work.sql, c, person, { disabledAt: person.disabledAt ?? at, sessionEpoch: person.sessionEpoch + 1, tokenEpoch: person.tokenEpoch + 1 }, at)
+    await savePerson(work.sql, c, person, { roles: [], disabledAt: person.disabledAt ?? at, sessionEpoch: person.sessionEpoch + 1, tokenEpoch: person.tokenEpoch + 1, administratorUntil: person.roles.some((r) => r.role === 'administrator') ? at : person.administratorUntil }, at)
     work.record({ action: 'user.disabled', ...about })
   }
   return gone
 }
 
-/** False when something still points at it. */
+/** False when something still points at it: the application may not delete these rows itself. */
 async function removeRow(work: Work, statement: string, id: string): Promise<boolean> {
-  await work.sql.query('SAVEPOINT removing')
-  try {
-    await work.sql.query(statement, [id])
-    await work.sql.query('RELEASE SAVEPOINT removing')
-    return true
-  } catch (error) {
-    if (!isForeignKeyViolation(error)) throw error
-    await work.sql.query('ROLLBACK TO SAVEPOINT removing')
-    return false
-  }
+  const [answer] = await work.sql.query<{ gone: boolean }>(statement, [id])
+  return answer?.gone ?? false
 }
