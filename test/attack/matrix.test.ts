@@ -133,6 +133,7 @@ describe('the matrix', () => {
     const before = await snapshot()
     await matrix.routes(true)
     expectNothing(400)
+    expect(matrix.outcome.revealed).toBeGreaterThan(0)
     const after = await snapshot()
     const untouched = world.records.filter((r) => !world.principals.some((p) => sees(p.policy, p, r)))
     expect(untouched.length).toBeGreaterThan(5)

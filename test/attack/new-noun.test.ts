@@ -94,6 +94,7 @@ const clerk: Policy = {
   export: Object.fromEntries([...CUSTOMERS, 'vehicle'].map((n) => [n, 'own'])),
   classes: { public: 'shown', internal: 'shown', confidential: 'hidden', personal: 'masked', sensitive: 'hidden' },
   reveals: [],
+  claims: [],
 }
 const withVehicle = (p: Policy): Policy => ({ ...p, read: { ...p.read, ...(p.read['contact'] ? { vehicle: p.read['contact'] } : {}) }, export: { ...p.export, ...(p.export['contact'] ? { vehicle: p.export['contact'] } : {}) } })
 const policies = { ...Object.fromEntries(Object.entries(POLICIES).map(([name, p]) => [name, withVehicle(p)])), clerk }

@@ -13,6 +13,8 @@ export interface Policy {
   classes: Readonly<Partial<Record<FieldClass, Right>>>
   /** Nouns whose masked fields may be revealed. */
   reveals: readonly string[]
+  /** Nouns that may be claimed from a pool. */
+  claims: readonly string[]
 }
 
 /** What belongs to customers, and what is the organisation's own. */
@@ -24,19 +26,20 @@ const open: Policy['classes'] = { public: 'shown', internal: 'shown', confidenti
 
 /** The built-in roles: one's own customers; the department's and those below; numbers only; no customers at all. */
 export const POLICIES: Readonly<Record<string, Policy>> = {
-  rep: { read: { ...of(CUSTOMERS, 'own'), ...of(ORGANISATION, 'all') }, export: {}, classes: open, reveals: [] },
-  manager: { read: { ...of(CUSTOMERS, 'team'), ...of(ORGANISATION, 'all') }, export: of(CUSTOMERS, 'team'), classes: open, reveals: ['contact', 'company', 'lead'] },
-  analyst: { read: of(['pipeline', 'rate', 'tag'], 'all'), export: {}, classes: open, reveals: [] },
-  administrator: { read: of(ORGANISATION, 'all'), export: {}, classes: open, reveals: [] },
+  rep: { read: { ...of(CUSTOMERS, 'own'), ...of(ORGANISATION, 'all') }, export: {}, classes: open, reveals: [], claims: ['lead', 'company'] },
+  manager: { read: { ...of(CUSTOMERS, 'team'), ...of(ORGANISATION, 'all') }, export: of(CUSTOMERS, 'team'), classes: open, reveals: ['contact', 'company', 'lead'], claims: ['lead', 'company'] },
+  analyst: { read: of(['pipeline', 'rate', 'tag'], 'all'), export: {}, classes: open, reveals: [], claims: [] },
+  administrator: { read: of(ORGANISATION, 'all'), export: {}, classes: open, reveals: [], claims: [] },
 }
 
 /** A token of one scope has that and nothing else of its person. */
 export function narrowed(policy: Policy, noun: string): Policy {
-  return { ...policy, read: { [noun]: policy.read[noun] ?? 'none' }, export: {}, reveals: [] }
+  return { ...policy, read: { [noun]: policy.read[noun] ?? 'none' }, export: {}, reveals: [], claims: [] }
 }
 
 export interface Someone {
   id: string
+  departmentId: string
   /** Their department and those below it. */
   team: readonly string[]
 }
@@ -49,6 +52,8 @@ export interface Thing {
   assigneeId: string | null
   /** The record it hangs on. */
   parent: Thing | null
+  /** Departments that may claim it, where it lies in a pool. */
+  pool: readonly string[] | null
 }
 
 /** One's own is what one owns, and the task one was given. */
@@ -59,11 +64,15 @@ function within(scope: Scope | undefined, who: Someone, thing: Thing): boolean {
   return scope === 'own' && own
 }
 
-/** What hangs on a record is seen by whoever sees the record, and by the person it is given to. */
+/**
+ * What hangs on a record is seen by whoever sees the record, and by the person it is given to; what hangs on one in a pool by nobody else. What lies in a
+ * pool is seen by those who may claim it, as well.
+ */
 export function sees(policy: Policy, who: Someone, thing: Thing): boolean {
   const scope = policy.read[thing.noun]
-  if (thing.parent && (scope ?? 'none') !== 'none') return thing.assigneeId === who.id || sees(policy, who, thing.parent)
-  return within(scope, who, thing)
+  if (thing.parent && (scope ?? 'none') !== 'none') return thing.assigneeId === who.id || (thing.parent.pool === null && sees(policy, who, thing.parent))
+  const claimable = thing.pool !== null && (scope ?? 'none') !== 'none' && policy.claims.includes(thing.noun) && thing.pool.includes(who.departmentId)
+  return claimable || within(scope, who, thing)
 }
 
 export function takesOut(policy: Policy, who: Someone, thing: Thing): boolean {
@@ -71,5 +80,16 @@ export function takesOut(policy: Policy, who: Someone, thing: Thing): boolean {
 }
 
 export const rightTo = (policy: Policy, fieldClass: FieldClass): Right => (fieldClass === 'secret' ? 'hidden' : (policy.classes[fieldClass] ?? 'hidden'))
+
+/** Contact details that nobody sees of a record in a pool; sensitive ones and custom fields of persons are among them always. */
+const CONCEALED: Readonly<Record<string, readonly string[]>> = {
+  lead: ['emails', 'phones', 'handles', 'note'],
+  company: ['phones', 'website', 'address', 'note'],
+}
+
+export function isConcealed(thing: Thing, field: string, fieldClass: FieldClass): boolean {
+  if (thing.pool === null) return false
+  return CONCEALED[thing.noun]!.includes(field) || fieldClass === 'sensitive' || (field.startsWith('custom.') && fieldClass === 'personal')
+}
 
 export const classOf = (entity: Entity, field: string): FieldClass => entity.fields[field]!.class

@@ -17,6 +17,8 @@ export interface Principal extends Someone {
   call: CallOptions
   /** A session with a fresh factor, where a token is refused; null for a token that stands for itself. */
   session: Session | null
+  /** Signs in again: a factor is fresh for five minutes only. */
+  renew(): Promise<void>
 }
 
 export interface Planting extends Thing {
@@ -126,7 +128,7 @@ export async function plant(world: World, entity: Entity, owner: Owner, made: Re
   const record = ok(answer, `making ${entity.name}`)
   for (const [word, planted] of world.canaries.planted) if (planted.recordId === placeholder) world.canaries.planted.set(word, { ...planted, recordId: record.id })
   const links = Object.fromEntries(Object.entries(entity.fields).flatMap(([n, f]) => (f.ref || n === 'recordId' ? [[n, [record[n]].flat().filter(Boolean) as string[]]] : [])))
-  const planting: Planting = { noun: entity.name, id: record.id, ownerId: record.ownerId, departmentId: record.departmentId, assigneeId: record.assigneeId ?? null, parent, entity, values, kept: record, links }
+  const planting: Planting = { noun: entity.name, id: record.id, ownerId: record.ownerId, departmentId: record.departmentId, assigneeId: record.assigneeId ?? null, parent, pool: null, entity, values, kept: record, links }
   world.records.push(planting)
   made[entity.name] = record
   return planting
@@ -140,7 +142,23 @@ async function declareCustom(world: World): Promise<void> {
   }
 }
 
+/** A record of each noun that can lie in a pool, put by somebody far away into one that South may claim from, with a note hanging on it. */
+async function fillPools(world: World, owner: Owner, department: string): Promise<void> {
+  const entity = (name: string): Entity | undefined => world.description.entities.find((e) => e.name === name)
+  const [pool, activity] = [entity('pool'), entity('activity')]
+  if (!pool || !activity) return
+  for (const kind of pool.fields['kind']!.values ?? []) {
+    const into = await plant(world, pool, owner, {}, null, { kind, departments: [department] })
+    const record = await plant(world, entity(kind)!, owner, {}, null)
+    await plant(world, activity, owner, {}, record)
+    record.kept = ok(await world.server.call('POST', `/${record.entity.plural}/${record.id}/release`, { poolId: into.id }), `putting ${kind} into a pool`)
+    Object.assign(record, { pool: [department], ownerId: record.kept.ownerId, departmentId: record.kept.departmentId, links: { ...record.links, poolId: [into.id] } })
+  }
+}
+
 const NARROW = ['contact', 'deal', 'activity']
+
+const RENEWED_MS = 150_000
 
 async function addPrincipals(world: World, department: string, below: string): Promise<{ person: Person; departmentId: string }[]> {
   const people: { person: Person; departmentId: string }[] = []
@@ -148,14 +166,21 @@ async function addPrincipals(world: World, department: string, below: string): P
     const policy = world.policies[name]
     if (!policy) throw new Error(`the model does not know the role ${name}: say in test/attack/matrix/model.ts what it sees`)
     const person = await world.server.addPerson(`${name}@example.com`, name, department)
-    const session = await world.server.signIn(person.email, person.password)
     people.push({ person, departmentId: department })
-    world.principals.push({ name, id: person.id, team: [department, below], policy, call: { token: person.token }, session })
+    let renewed = -Infinity
+    const principal: Principal = { name, id: person.id, departmentId: department, team: [department, below], policy, call: { token: person.token }, session: null, renew }
+    async function renew(): Promise<void> {
+      if (performance.now() - renewed < RENEWED_MS) return
+      renewed = performance.now()
+      principal.session = await world.server.signIn(person.email, person.password)
+    }
+    await principal.renew()
+    world.principals.push(principal)
   }
   const manager = world.principals.find((p) => p.name === 'manager')!
   for (const { name: noun, plural } of world.description.entities.filter((e) => NARROW.includes(e.name))) {
     const made = ok(await world.server.call('POST', '/tokens', { name: `only ${plural}`, scopes: [`${plural}:read`] }, manager.call), 'a narrow token')
-    world.principals.push({ ...manager, name: `manager’s token for ${plural}`, policy: narrowed(manager.policy, noun), call: { token: made.token }, session: null })
+    world.principals.push({ ...manager, name: `manager’s token for ${plural}`, policy: narrowed(manager.policy, noun), call: { token: made.token }, session: null, renew: async () => undefined })
   }
   return people
 }
@@ -201,6 +226,7 @@ export async function makeWorld(server: TestServer, description: Description, po
       await plant(world, entity, { id: person.id, departmentId }, made, kind ? world.records.findLast((r) => r.noun === kind && r.ownerId === person.id)! : null)
     }
   }
+  await fillPools(world, { id: people.at(-1)!.person.id, departmentId: north }, south)
   // Given to somebody who does not see the record it hangs on.
   const activity = description.entities.find((e) => e.name === 'activity')
   const far = people.at(-1)!
