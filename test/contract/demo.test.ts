@@ -105,9 +105,11 @@ describe('the demonstration company', () => {
     theirs['deal'] = await make('deals', { title: 'Real deal', pipelineId: deal.pipelineId })
     theirs['lead'] = await make('leads', { fullName: 'Real Lead', ownerId: invented.id })
     theirs['free'] = await make('contacts', { fullName: 'Nobody’s concern' })
+    // The invented colleague is told of it, and what they were told must go with them.
+    theirs['task'] = await make('activities', { kind: 'task', recordKind: 'contact', recordId: theirs['free'].id, title: 'Call back', assigneeId: invented.id })
     const refused = await server.call('POST', '/demo/remove', {})
     expectProblem(refused, 409, 'demo-in-use')
-    expect(refused.body.errors.map((e: Json) => e.path).sort()).toEqual([`activities/${theirs['note'].id}`, `contacts/${theirs['contact'].id}`, `leads/${theirs['lead'].id}`].sort())
+    expect(refused.body.errors.map((e: Json) => e.path).sort()).toEqual([`activities/${theirs['note'].id}`, `activities/${theirs['task'].id}`, `contacts/${theirs['contact'].id}`, `leads/${theirs['lead'].id}`].sort())
     expect(refused.body.others).toBe(false)
     expect(JSON.stringify(refused.body)).not.toContain('Real')
     // An administrator without customers hears that there are some, and of none which.
@@ -122,12 +124,13 @@ describe('the demonstration company', () => {
     const before = (await server.cli(['keys', 'status', '--json'])).json.subjectKeys
     const done = await server.cli(['demo', 'remove', '--force', '--json'])
     expect(done.stderr + done.stdout && done.code).toBe(0)
-    expect(done.json).toEqual({ removed: expect.objectContaining({ ...COUNTS, activities: 12_001, pipelines: 1, users: 20, departments: 6 }), freed: 3, kept: 1 })
-    expect(await all(server)).toEqual({ companies: 0, contacts: 2, leads: 1, deals: 1, contracts: 0, activities: 0 })
+    expect(done.json).toEqual({ removed: expect.objectContaining({ ...COUNTS, activities: 12_001, pipelines: 1, users: 20, departments: 6 }), freed: 4, kept: 1 })
+    expect(await all(server)).toEqual({ companies: 0, contacts: 2, leads: 1, deals: 1, contracts: 0, activities: 1 })
     expect((await server.call('GET', `/contacts/${theirs['contact'].id}`)).body).toMatchObject({ fullName: 'Real Person', companyId: null })
     expect((await server.call('GET', `/leads/${theirs['lead'].id}`)).body).toMatchObject({ fullName: 'Real Lead', ownerId: server.owner.ownerId })
     expect((await server.call('GET', `/deals/${theirs['deal'].id}`)).body.pipelineId).toBe(theirs['deal'].pipelineId)
     expect((await server.call('GET', `/activities/${theirs['note'].id}`)).status).toBe(404)
+    expect((await server.call('GET', `/activities/${theirs['task'].id}`)).body).toMatchObject({ title: 'Call back', assigneeId: null })
     expect(await countOf(server, 'contacts', {}, { text: 'zhang' })).toBe(0)
     const users = (await server.call('POST', '/users/search', { limit: 100 })).body.items
     for (const noun of ['tags', 'pools', 'attachments']) expect(await countOf(server, noun)).toBe(0)
@@ -146,7 +149,7 @@ describe('the demonstration company', () => {
     await server.end('SIGTERM')
     await server.start()
     expect(await redCodes(server)).toEqual([])
-    expect(await all(server)).toEqual({ companies: 0, contacts: 2, leads: 1, deals: 1, contracts: 0, activities: 0 })
+    expect(await all(server)).toEqual({ companies: 0, contacts: 2, leads: 1, deals: 1, contracts: 0, activities: 1 })
   }, 120_000)
 
   test('is not made in a home that has records', async () => {
