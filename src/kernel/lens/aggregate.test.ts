@@ -82,8 +82,9 @@ describe('putting rows together', () => {
   })
 
   it('stays inside the scope and the question', async () => {
-    await lens.apply('contact', [row(900_000, { stage: 'active', ownerId: OWNERS[0], score: 5 }), row(900_001, { stage: 'active', ownerId: OWNERS[1], score: 7 }), row(900_002, { stage: 'former', ownerId: OWNERS[0], score: 11 })])
-    const groups = await lens.aggregate({ entity: 'contact', scope: { and: [seen, { field: 'createdAt', op: 'gt', value: '2026-01-11' }] }, where: { field: 'stage', op: 'eq', value: 'active' }, by: [], measures: [{ sum: 'score' }] })
+    const mine = { source: 'scoped', createdAt: '2026-05-01T00:00:00.000Z' }
+    await lens.apply('contact', [row(900_000, { ...mine, stage: 'active', ownerId: OWNERS[0], score: 5 }), row(900_001, { ...mine, stage: 'active', ownerId: OWNERS[1], score: 7 }), row(900_002, { ...mine, stage: 'former', ownerId: OWNERS[0], score: 11 })])
+    const groups = await lens.aggregate({ entity: 'contact', scope: { and: [seen, { field: 'source', op: 'eq', value: 'scoped' }, { field: 'createdAt', op: 'gt', value: '2026-04-01' }] }, where: { field: 'stage', op: 'eq', value: 'active' }, by: [], measures: [{ sum: 'score' }] })
     expect(groups).toEqual([{ keys: [], count: 1, seen: 1, measures: [5] }])
   })
 
