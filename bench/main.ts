@@ -31,7 +31,8 @@
  *     and companies with indexes, once with and once without its trigram index, which the sealed side has no counterpart of on disk.
  *
  * Options: --seconds and --rounds (windows), --concurrency 1,16, --only "get,create", --folder DIR (where homes lie; a disk),
- * --keep (leave them), --parts (figures of single rooms as well), --profile DIR (cpu profiles of the sealed
+ * --keep (leave them), --parts (figures of single rooms as well),
+ * --crm (a board of 400 deals, a timeline of 5,000 events, reports over 1,000,000 activities, a file of 10 MB as well), --profile DIR (cpu profiles of the sealed
  * server; node bench/profile.ts DIR reads them).
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -43,6 +44,7 @@ import { commitOf, machine } from './machine.ts'
 import { readOptions, USAGE, type Options } from './options.ts'
 import { partFigures } from './parts.ts'
 import { compare } from './compare.ts'
+import { crmFigures } from './crm.ts'
 import { tableOf } from './table.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -53,9 +55,10 @@ async function bench(options: Options): Promise<void> {
   try {
     const { results, figures } = await compare(options, folder, (line) => process.stderr.write(`bench: ${line}\n`))
     const all = options.parts ? [...figures, ...(await partFigures(options.rows))] : figures
-    const about = { machine: machine(), commit: commitOf(root), durability: 'on', at: new Date().toISOString(), figures: all }
+    const crm = options.crm ? await crmFigures((line) => process.stderr.write(`bench: ${line}\n`)) : null
+    const about = { machine: machine(), commit: commitOf(root), durability: 'on', at: new Date().toISOString(), figures: all, ...(crm ? { crm } : {}) }
     const { cpu, cores, memoryGB, kernel, node } = about.machine
-    process.stdout.write(`${tableOf(results, all)}\n\n${cpu}, ${cores} cores, ${memoryGB} GB, ${kernel}, Node ${node}, commit ${about.commit}, durability on\n`)
+    process.stdout.write(`${tableOf(results, all)}\n\n${crm ? `${crm}\n\n` : ''}${cpu}, ${cores} cores, ${memoryGB} GB, ${kernel}, Node ${node}, commit ${about.commit}, durability on\n`)
     if (options.json) writeFileSync(options.json, `${JSON.stringify([...results, about], null, 1)}\n`)
   } finally {
     if (options.keep) {

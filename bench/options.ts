@@ -13,11 +13,12 @@ export interface Options {
   folder: string | null
   keep: boolean
   parts: boolean
+  crm: boolean
   profile: string | null
 }
 
 export const USAGE = `npm run bench -- [--rows 100000] [--json FILE] [--seconds 4] [--rounds 5] [--concurrency 1,16]
-  [--only "get,list 50,…"] [--folder DIR] [--keep] [--parts] [--profile DIR]`
+  [--only "get,list 50,…"] [--folder DIR] [--keep] [--parts] [--crm] [--profile DIR]`
 
 const known = {
   rows: { type: 'string', default: '100000' },
@@ -29,6 +30,7 @@ const known = {
   folder: { type: 'string' },
   keep: { type: 'boolean', default: false },
   parts: { type: 'boolean', default: false },
+  crm: { type: 'boolean', default: false },
   profile: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
@@ -47,6 +49,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     folder: values.folder ?? null,
     keep: values.keep,
     parts: values.parts,
+    crm: values.crm,
     profile: values.profile ?? null,
   }
 }
