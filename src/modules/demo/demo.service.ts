@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem, Refusal, uuidv7 } from '../../kernel/base/index.ts'
 import { AuthorityMoved, openDesk, type Desk, type WorkDeps } from '../../kernel/work/index.ts'
-import { createAuthority, type Authority } from '../access/index.ts'
+import { createAuthority, rowCondition, type Authority } from '../access/index.ts'
 import type { Staffing } from '../identity/index.ts'
-import type { RecordsDeps } from '../records/index.ts'
+import { openRows, sliceFor, subjectsOf, type RecordsDeps } from '../records/index.ts'
 import { batchesOf, fileOn, findRun, hasRows, insertBatch, insertRun, moveRun, type DemoBatch, type DemoRun } from './demo.store.ts'
 import { keysFor, LensTail, makeBatch, type MakingDeps } from './making.service.ts'
-import { planOf, type Plan, type Planned, type PlannedFile } from './plan/index.ts'
+import { planOf, type Plan, type Planned, type PlannedFile, type PlannedPipeline } from './plan/index.ts'
 import { insertView } from '../views/index.ts'
 import { finishShredding, removeDemo, type Removed } from './removal.service.ts'
 
@@ -41,6 +41,14 @@ const inBatches = (records: readonly Planned[]): Planned[][] => {
     else out.push([r])
   }
   return out
+}
+
+async function standardPipeline(desk: Desk, deps: RecordsDeps): Promise<PlannedPipeline | null> {
+  const slice = sliceFor(deps, 'pipeline')
+  const rows = await slice.store.page(desk.sql, { scope: rowCondition(desk.actor, slice.entity, 'read'), where: { field: 'standard', op: 'eq', value: true }, limit: 1 })
+  desk.record({ action: 'pipeline.listed', object: { kind: 'pipeline', id: null }, subjects: subjectsOf(desk.vault, rows), purpose: 'demo' })
+  const [found] = (await openRows(desk, slice, rows)).records
+  return found ? { id: found.id, stages: found['stages'] as PlannedPipeline['stages'] } : null // as the entity of pipelines says
 }
 
 /** The demonstration company: made by the founder's rights, in small transactions, each of which knows whether it was done before. */
@@ -115,7 +123,8 @@ export class Demo {
     const run = (await this.run()) ?? (await this.#begin(founderId))
     if (run.state !== 'making') return
     const step = this.#stepOf(run)
-    const plan = planOf({ id: run.id, day: run.day, founderId: run.personId })
+    const standard = await step((desk) => standardPipeline(desk, this.#deps.records))
+    const plan = planOf({ id: run.id, day: run.day, founderId: run.personId, standard })
     const done = await batchesOf(this.#deps.work.db, this.authority, run.id)
     await this.#makeStaff(step, run, plan, done)
     await this.#makeRecords(step, run, plan, done, told)

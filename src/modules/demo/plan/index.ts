@@ -5,13 +5,14 @@ import { firmsOf } from './firms.ts'
 import { idsOf } from './ids.ts'
 import { leadsOf } from './leads.ts'
 import { personsOf } from './persons.ts'
-import { pipelinesOf, salesOf } from './sales.ts'
+import { pipelinesOf, salesOf, type PlannedPipeline } from './sales.ts'
 import { filesOf, viewsOf, type PlannedFile, type PlannedView } from './extras.ts'
 import { staffOf, type Staff } from './staff.ts'
 import type { Planned, Seller } from './types.ts'
 import { wordsOf } from './organisation-words.ts'
 
 export type { PlannedFile, PlannedView } from './extras.ts'
+export type { PlannedPipeline } from './sales.ts'
 export type { Staff } from './staff.ts'
 export type { Planned, PlannedColleague, PlannedDepartment } from './types.ts'
 
@@ -23,15 +24,15 @@ export interface Plan {
   files: PlannedFile[]
 }
 
-/** Everything the demonstration company is made of; the same for the same run, day and founder. */
-export function planOf(run: { id: string; day: string; founderId: string }): Plan {
+/** Everything the demonstration company is made of; the same for the same run, day, founder and standard pipeline. */
+export function planOf(run: { id: string; day: string; founderId: string; standard?: PlannedPipeline | null }): Plan {
   const id = idsOf(run.id)
   const calendar = new Calendar(run.day)
   const staff = staffOf(id, calendar.begin)
   const reps = staff.colleagues.filter((c) => c.role === 'rep' || c.role === 'manager').map((c): Seller => ({ id: c.id, tongue: c.tongue }))
   // The founder has some customers, too, so that their own pages are not empty.
   const sellers: Seller[] = [...reps, { id: run.founderId, tongue: 'zh' }, { id: run.founderId, tongue: 'en' }]
-  const { pipelines, records: funnels } = pipelinesOf(id, calendar.begin, run.founderId)
+  const { pipelines, records: funnels } = pipelinesOf(id, calendar.begin, run.founderId, run.standard)
   const firms = firmsOf(id, calendar, sellers)
   const persons = personsOf(id, calendar, firms.firms)
   const sales = salesOf(id, calendar, pipelines, persons.persons)

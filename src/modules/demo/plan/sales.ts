@@ -25,10 +25,13 @@ const PIPELINES: readonly (readonly [name: string, stages: readonly (readonly [s
   ['续约 Renewals', [['到期提醒 Due', 'open', 40, 30], ['续约洽谈 In talks', 'open', 70, 30], ['已续约 Renewed', 'won', 100, null], ['未续约 Not renewed', 'lost', 0, null]]],
 ]
 
-export function pipelinesOf(id: MakeId, at: number, ownerId: string): { pipelines: PlannedPipeline[]; records: Planned[] } {
+const sells = ({ stages }: PlannedPipeline): boolean => (['open', 'won', 'lost'] as const).every((kind) => stages.some((s) => s.kind === kind))
+
+/** `standard`: the organisation's own, in whose stages most of the deals stand then, so that the first board anybody opens is full. */
+export function pipelinesOf(id: MakeId, at: number, ownerId: string, standard: PlannedPipeline | null = null): { pipelines: PlannedPipeline[]; records: Planned[] } {
   const pipelines = PIPELINES.map(([, stages]) => ({ id: id(at), stages: stages.map(([name, kind, probability, stuckAfterDays]) => ({ id: id(at), name, kind, probability, stuckAfterDays })) }))
   const records = pipelines.map((p, i): Planned => ({ noun: 'pipeline', id: p.id, at, ownerId, input: { name: PIPELINES[i]![0], stages: p.stages, standard: false }, moves: [] }))
-  return { pipelines, records }
+  return standard && sells(standard) ? { pipelines: [standard, ...pipelines.slice(1)], records: records.slice(1) } : { pipelines, records }
 }
 
 /** How it went: through the stages one by one, or straight out of one of them. */
