@@ -86,7 +86,7 @@ async function replayed(deps: DoorDeps, actor: Actor, route: Route, request: Fas
   const headers = { 'Idempotent-Replayed': 'true' }
   if (!route.again || !isUuid(id)) return { ...kept, headers }
   const open = openDesk(deps.work, actor, request.id)
-  const answer = await route.again(open.desk, { id, version })
+  const answer = await route.again(open.desk, { ...(kept.body as object), id, version })
   await open.settled()
   return { ...answer, status: kept.status!, headers }
 }

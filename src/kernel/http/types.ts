@@ -56,10 +56,10 @@ export interface Route {
   contract: Contract<ZodType, ZodType, ZodType, ZodType>
   handle(desk: Desk, input: Input<unknown, unknown, unknown>, reply: FastifyReply): Promise<Answer<unknown>>
   /**
-   * Answers a repeated request about the row it made, by the rights of now and of the credential that repeats it. Then only `id` and
-   * `version` need be kept; a route without it repeats what it kept to whoever of the same person passes its permission.
+   * Answers a repeated request about the row it made, by the rights of now and of the credential that repeats it. Then only `id`,
+   * `version` and what no reading tells need be kept; a route without it repeats what it kept to whoever of the same person passes its permission.
    */
-  again?(desk: Desk, made: { id: string; version: number }): Promise<Answer<unknown>>
+  again?(desk: Desk, made: { id: string; version: number; [more: string]: unknown }): Promise<Answer<unknown>>
 }
 
 /** Routes before sign-in (session, set-up, health) get no desk. */

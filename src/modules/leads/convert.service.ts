@@ -73,7 +73,8 @@ async function planOf(desk: Desk, deps: RecordsDeps, lead: AnyRecord, body: Conv
   const company = body.company === null ? null : await companyTarget(desk, deps, lead, body.company)
   const link = company ? { companyId: company.id } : {}
   const contact = targetOf(desk, deps, lead, 'contact', body.contact, link)
-  const title = [lead['companyName'], lead['fullName']].find((v) => !isEmpty(v))
+  const seen = fieldsOn(rightsOf(Lead, desk.actor), lead)
+  const title = ['companyName', 'fullName'].filter((name) => opens(seen.get(name)?.right)).map((name) => lead[name]).find((v) => !isEmpty(v))
   const deal = body.deal === undefined ? null : targetOf(desk, deps, lead, 'deal', body.deal, { ...link, ...(contact ? { contactIds: [contact.id] } : {}), ...(title ? { title } : {}) })
   return [company, contact, deal].filter((t) => t !== null)
 }

@@ -3,7 +3,7 @@ import { lengthPrefixed, Problem } from '../../kernel/base/index.ts'
 import type { Cell, Vault } from '../../kernel/vault/index.ts'
 import type { AnyRecord } from '../../kernel/entity/index.ts'
 import { AuthorityMoved, type Desk, type Work } from '../../kernel/work/index.ts'
-import { mayOn } from '../access/index.ts'
+import { mayOn, unwritable } from '../access/index.ts'
 import { inverseOf, type Changes } from './changes.ts'
 import { keyOf } from './open.ts'
 import { sliceFor, type RecordsDeps, type Slice } from './slice.ts'
@@ -160,10 +160,17 @@ async function undoStep(work: Work, deps: RecordsDeps, mac: Buffer, step: Step):
   const deleted = 'deletedAt' in patch && patch['deletedAt'] === null
   const next = (record: AnyRecord): Record<string, unknown> => {
     for (const other of others) if (!mayOn(slice.entity, other, record, work.actor)) throw new Problem('permission-missing')
+    checkUndone(work, deps, slice, patch, record)
     return patch
   }
   await changeRecord(work, deps, slice, { id: step.rowId, version: step.version, action, deleted, event: `${step.entity}.undone`, undo: true, next })
   await work.sql.query('DELETE FROM undo_step WHERE token_mac = $1 AND row_id = $2', [mac, step.rowId])
+}
+
+/** A field that was closed to them meanwhile is not opened by taking a change back. Those the rules of the noun set are theirs to put back. */
+export function checkUndone(work: Work, deps: RecordsDeps, { entity }: Slice, patch: Readonly<Record<string, unknown>>, record: AnyRecord): void {
+  const editable = Object.fromEntries(Object.entries(patch).filter(([name]) => name === 'custom' || entity.fields[name]?.edit))
+  if (unwritable(entity, editable, record, work.actor, deps.customFields(entity.name)).length > 0) throw new Problem('permission-missing')
 }
 
 /** The person may have lost a right meanwhile, so undoing asks for each right that doing needs. */

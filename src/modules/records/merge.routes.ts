@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { viewSchema } from '../../kernel/entity/index.ts'
 import { endpoint, route, type Route } from '../../kernel/http/index.ts'
-import { mergeRecords, undoMerge } from './merge.ts'
+import { mergedAgain, mergeRecords, undoMerge } from './merge.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 
 const uuid = z.uuid().toLowerCase()
@@ -27,7 +27,7 @@ export function mergeRoutes(deps: RecordsDeps, slice: Slice): Route[] {
     response: z.object({ done: z.int(), failed: z.array(z.object({ id: z.uuid(), code: z.string() })) }),
   })
   return [
-    route(merge, async (desk, { body }) => ({ body: await mergeRecords(desk, deps, slice, body) })),
+    route(merge, async (desk, { body }) => ({ body: await mergeRecords(desk, deps, slice, body) }), { again: async (desk, made) => ({ body: await mergedAgain(desk, deps, slice, made) }) }),
     route(undo, async (desk, { body }) => ({ body: await undoMerge(desk, deps, slice, body.undoToken) })),
   ]
 }

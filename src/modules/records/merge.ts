@@ -128,9 +128,28 @@ export async function mergeRecords(desk: Desk, deps: RecordsDeps, slice: Slice, 
       await keep(work, slice, mac, 'loser', await changeRecord(work, deps, slice, gone))
     }
     const answer = { record: winner.view, moves, undoToken: token }
-    work.answers(answer, winner.record.version)
+    // Nothing of the record: asked again, it is read anew by the rights of whoever asks.
+    work.answers({ id: body.winner, version: winner.record.version, moves, undoToken: token }, winner.record.version)
     return answer
   })
+}
+
+/** The answer of a merge that is asked for again: the winner as it is now, and what followed it of the nouns that whoever asks may read. */
+export async function mergedAgain(desk: Desk, deps: RecordsDeps, slice: Slice, made: { id: string; version: number; [more: string]: unknown }): Promise<MergeAnswer> {
+  const { entity } = slice
+  const { moves, undoToken } = made as unknown as Pick<MergeAnswer, 'moves' | 'undoToken'> // mergeRecords kept it
+  const { id, version } = made
+  const record = await openOne(desk, slice, id, rowCondition(desk.actor, entity, 'read')).then(({ record: r, key }) => {
+    desk.record({ action: `${entity.name}.read`, object: { kind: entity.name, id }, subjects: [key], purpose: 'view' })
+    return viewRecord(entity, r, desk.actor, deps.customFields(entity.name))
+  }, gone)
+  return { record: record ?? { id, version, masks: {}, can: { edit: [], reveal: [], delete: false } }, moves: moves.filter((m) => desk.actor.grants.permissions.has(`${m.noun}:read`)), undoToken }
+}
+
+/** Left the sight of whoever asks: only that it was done is told. */
+function gone(error: unknown): null {
+  if (error instanceof Problem && error.code === 'not-found') return null
+  throw error
 }
 
 interface Step {

@@ -1,7 +1,7 @@
 import { Problem } from '../../kernel/base/index.ts'
 import type { Desk, Reading } from '../../kernel/work/types.ts'
-import { mayOn, unwritable } from '../access/index.ts'
-import { rightsToUndo } from './bulk.ts'
+import { mayOn } from '../access/index.ts'
+import { checkUndone, rightsToUndo } from './bulk.ts'
 import { inverseOf, type Changes } from './changes.ts'
 import type { RecordsDeps, Slice } from './slice.ts'
 import { changeRecord, type Written } from './write.ts'
@@ -32,7 +32,6 @@ export async function undoLastChange(desk: Desk, deps: RecordsDeps, slice: Slice
   const patch = inverseOf(await changeThatMade(desk, slice, id, version))
   const [action, ...others] = rightsToUndo(patch)
   const deleted = 'deletedAt' in patch && patch['deletedAt'] === null
-  const { ownerId: _o, departmentId: _d, deletedAt: _x, ...fields } = patch
   return desk.write((work) =>
     changeRecord(work, deps, slice, {
       id,
@@ -43,9 +42,7 @@ export async function undoLastChange(desk: Desk, deps: RecordsDeps, slice: Slice
       event: `${entity.name}.undone`,
       next: (record) => {
         for (const other of others) if (!mayOn(entity, other, record, work.actor)) throw new Problem('permission-missing')
-        // A field that was closed to them meanwhile is not opened by taking a change back. Those the rules of the noun set are theirs to put back.
-        const editable = Object.fromEntries(Object.entries(fields).filter(([name]) => name === 'custom' || entity.fields[name]?.edit))
-        if (unwritable(entity, editable, record, work.actor, deps.customFields(entity.name)).length > 0) throw new Problem('permission-missing')
+        checkUndone(work, deps, slice, patch, record)
         return patch
       },
     }),

@@ -50,4 +50,32 @@ describe('the table of a report', () => {
       { numRuns: 2_000 },
     )
   })
+
+  const table = (groups: [stage: string, currency: string, count: number, seen: number, won: number, minor: number][], words = reading) =>
+    tableOf(groups.map(([stage, currency, count, seen, won, minor]) => ({ keys: [stage, currency], count, seen, measures: [won, minor] })), words)
+
+  it('does not tell a single amount by taking the rows that say their currency from the total', () => {
+    const { rows, total } = table([['a', 'CNY', 5, 0, 5, 500], ['b', 'CNY', 1, 0, 1, 77], ['b', 'USD', 10, 0, 10, 900]])
+    expect(rows.map((r) => r.amounts['amount'])).toEqual([[{ currency: 'CNY', minor: 500 }], [{ currency: 'USD', minor: 900 }]])
+    expect(total?.amounts['amount']).toEqual([{ currency: 'USD', minor: 900 }])
+  })
+
+  it('does not tell a small number by taking the rows that say theirs from the total', () => {
+    const { rows, total } = table([['a', 'CNY', 10, 0, 5, 500], ['b', 'CNY', 10, 0, 3, 500]])
+    expect(rows.map((r) => r.numbers['won'])).toEqual([5, null])
+    expect(total?.numbers['won']).toBeNull()
+  })
+
+  it('does not tell a sum over one of the rows of a large group', () => {
+    const words: Reading = { ...reading, measures: [reading.measures[0]!, { name: 'amount', money: true, rows: 'won' }] }
+    const { rows, total } = table([['a', 'CNY', 10, 0, 1, 77]], words)
+    expect(rows[0]).toMatchObject({ count: 10, numbers: { won: null }, amounts: { amount: [] } })
+    expect(total?.amounts['amount']).toEqual([])
+  })
+
+  it('does not tell one unseen row to somebody who sees all the others of its group', () => {
+    const { rows, total } = table([['a', 'CNY', 6, 5, 6, 577], ['b', 'CNY', 9, 9, 9, 900]])
+    expect(rows.map((r) => r.key?.['stage'])).toEqual(['b'])
+    expect(total).toBeNull()
+  })
 })

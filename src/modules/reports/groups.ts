@@ -26,7 +26,12 @@ export interface Reading {
   keys: readonly string[]
   currency: boolean
   /** Names of the measures in order: whether each is a number of rows or a sum of money. */
-  measures: readonly { name: string; money: boolean }[]
+  measures: readonly {
+    name: string
+    money: boolean
+    /** Of a sum over some of a group's rows: the number that says how many they are. */
+    rows?: string
+  }[]
 }
 
 interface Gathered {
@@ -52,45 +57,62 @@ function gather(groups: readonly LensGroup[], reading: Reading): Gathered[] {
 }
 
 /**
- * Puts the groups together that hold rows the caller may not see and are too small; and, as long as these together are too small, the
- * next smallest with them: what one group hides must not be the total less the others.
+ * Puts the groups together that hold rows the caller may not see, and too few of these; and, as long as these together are too few, the
+ * next smallest with them: what one group hides must not be the total less the others. What the caller sees they can take away themselves,
+ * so it does not make a group large.
  */
 function withhold(gathered: readonly Gathered[]): { shown: Gathered[]; rest: Gathered | null } {
-  const small = (g: Gathered): boolean => unseenOf(g) > 0 && countOf(g) < SMALLEST_GROUP
+  const small = (g: Gathered): boolean => unseenOf(g) > 0 && unseenOf(g) < SMALLEST_GROUP
   const hidden = gathered.filter(small)
   if (hidden.length === 0) return { shown: [...gathered], rest: null }
-  const others = gathered.filter((g) => !small(g)).sort((a, b) => countOf(a) - countOf(b))
-  const total = (): number => hidden.reduce((n, g) => n + countOf(g), 0)
-  while (total() < SMALLEST_GROUP && others.length > 0) hidden.push(others.shift()!)
+  const others = gathered.filter((g) => unseenOf(g) >= SMALLEST_GROUP).sort((a, b) => countOf(a) - countOf(b))
+  while (hidden.reduce((n, g) => n + unseenOf(g), 0) < SMALLEST_GROUP && others.length > 0) hidden.push(others.shift()!)
   const shown = gathered.filter((g) => !hidden.includes(g))
   return { shown, rest: { key: null, parts: hidden.flatMap((g) => g.parts) } }
 }
 
 function rowOf(g: Gathered, reading: Reading): ReportRow {
-  const unseen = unseenOf(g) > 0
   const numbers: ReportRow['numbers'] = {}
   const amounts: ReportRow['amounts'] = {}
   for (const [at, { name, money }] of reading.measures.entries()) {
-    if (money) amounts[name] = amountsOf(g, at, unseen)
-    else numbers[name] = told(g.parts.reduce((n, p) => n + (p.group.measures[at] ?? 0), 0), countOf(g), unseen)
+    if (money) amounts[name] = amountsOf(g, at, reading)
+    else numbers[name] = told(g, at)
   }
   return { key: g.key, count: countOf(g), numbers, amounts }
 }
 
+/** Which of the counted rows the caller sees is not known here, so all they see is taken for counted. */
+const few = (n: number, seen: number): boolean => n > 0 && n - seen < SMALLEST_GROUP
+
 /** A number close to none or to all tells of the few that are, or are not. */
-function told(n: number, of: number, unseen: boolean): number | null {
-  const few = (m: number): boolean => m > 0 && m < SMALLEST_GROUP
-  return unseen && (few(n) || few(of - n)) ? null : n
+function told(g: Gathered, at: number): number | null {
+  const n = g.parts.reduce((sum, p) => sum + (p.group.measures[at] ?? 0), 0)
+  const seen = g.parts.reduce((sum, p) => sum + p.group.seen, 0)
+  return unseenOf(g) > 0 && (few(n, seen) || few(countOf(g) - n, seen)) ? null : n
 }
 
-function amountsOf(g: Gathered, at: number, unseen: boolean): Amount[] {
-  const byCurrency = new Map<string, { minor: number; rows: number }>()
+function amountsOf(g: Gathered, at: number, { measures }: Reading): Amount[] {
+  const counted = measures.findIndex((m) => m.name === measures[at]?.rows)
+  const byCurrency = new Map<string, { minor: number; rows: number; seen: number }>()
   for (const { currency, group } of g.parts) {
     if (currency === null) continue
-    const sum = byCurrency.get(currency) ?? { minor: 0, rows: 0 }
-    byCurrency.set(currency, { minor: sum.minor + (group.measures[at] ?? 0), rows: sum.rows + group.count })
+    const sum = byCurrency.get(currency) ?? { minor: 0, rows: 0, seen: 0 }
+    const rows = counted === -1 ? group.count : (group.measures[counted] ?? 0)
+    byCurrency.set(currency, { minor: sum.minor + (group.measures[at] ?? 0), rows: sum.rows + rows, seen: sum.seen + group.seen })
   }
-  return [...byCurrency].filter(([, sum]) => !unseen || sum.rows >= SMALLEST_GROUP).map(([currency, { minor }]) => ({ currency, minor }))
+  return [...byCurrency].filter(([, { rows, seen }]) => unseenOf(g) === 0 || !few(rows, seen)).map(([currency, { minor }]) => ({ currency, minor }))
+}
+
+/** The total without what would tell, less the rows that say it, what the others do not say. */
+function totalOf(whole: Gathered, groups: readonly Gathered[], reading: Reading): Omit<ReportRow, 'key'> {
+  const { key: _, ...total } = rowOf(whole, reading)
+  const silent = (says: (g: Gathered) => boolean): Gathered => ({ key: null, parts: groups.filter((g) => !says(g)).flatMap((g) => g.parts) })
+  for (const [at, { name, money }] of reading.measures.entries()) {
+    const says = (g: Gathered, currency: string): boolean => !g.parts.some((p) => p.currency === currency) || amountsOf(g, at, reading).some((a) => a.currency === currency)
+    if (money) total.amounts[name] = (total.amounts[name] ?? []).filter(({ currency }) => says(silent((g) => says(g, currency)), currency))
+    else if (told(silent((g) => told(g, at) !== null), at) === null) total.numbers[name] = null
+  }
+  return total
 }
 
 export interface ReportTable {
@@ -106,8 +128,7 @@ export function tableOf(groups: readonly LensGroup[], reading: Reading): ReportT
   const gathered = gather(groups, reading)
   const { shown, rest } = withhold(gathered)
   const whole: Gathered = { key: null, parts: gathered.flatMap((g) => g.parts) }
-  const tooSmall = rest !== null && countOf(rest) < SMALLEST_GROUP
-  const rows = [...shown, ...(rest && !tooSmall ? [rest] : [])].map((g) => rowOf(g, reading))
-  const { key: _, ...total } = rowOf(whole, reading)
-  return { rows, total: tooSmall ? null : total, withheld: gathered.length - shown.length }
+  const tooSmall = rest !== null && unseenOf(rest) < SMALLEST_GROUP
+  const lines = [...shown, ...(rest && !tooSmall ? [rest] : [])]
+  return { rows: lines.map((g) => rowOf(g, reading)), total: tooSmall ? null : totalOf(whole, lines, reading), withheld: gathered.length - shown.length }
 }

@@ -20,6 +20,8 @@ interface Figure {
   name: string
   measure: Measure
   money: boolean
+  /** Of a sum over some of the rows: the figure that counts these. */
+  rows?: string
 }
 
 interface Question {
@@ -130,7 +132,7 @@ export class Reports {
     const by = [{ name: 'source', term: { field: 'source' } }]
     const base = { report: 'sources', where: within('createdAt', q), by, stretch: q }
     if (q.noun === 'leads') return this.#answer(desk, { ...base, entity: this.#entity('lead'), figures: [number('converted', eq('status', 'converted')), number('disqualified', eq('status', 'disqualified'))] })
-    return this.#answer(desk, { ...base, entity: this.#entity('deal'), figures: [number('won', eq('status', 'won')), number('lost', eq('status', 'lost')), sum('wonAmount', 'amount', undefined, eq('status', 'won'))] })
+    return this.#answer(desk, { ...base, entity: this.#entity('deal'), figures: [number('won', eq('status', 'won')), number('lost', eq('status', 'lost')), { ...sum('wonAmount', 'amount', undefined, eq('status', 'won')), rows: 'won' }] })
   }
 
   activity(desk: Desk, asked: Stretch & { bucket: Bucket; by: 'owner' | 'none' }): Promise<ReportTable> {

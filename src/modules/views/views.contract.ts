@@ -17,6 +17,8 @@ export interface ViewWords {
   sort?: { field: string; direction: 'asc' | 'desc' }[]
   columns?: string[]
   by?: string | null
+  /** Its filter was written by somebody else, who gave it: said by no caller. */
+  given?: true
 }
 
 /** The words of a view. A part left out is empty. */

@@ -39,7 +39,7 @@ const mySides = async (reading: Reading, deps: ViewsDeps): Promise<string[]> => 
 /** The view as the contract shows it. */
 function shown(view: View, reader: Reader): object {
   const mine = view.personId === reader.actor.personId
-  const { words, refused } = shownTo(view.words, reader, mine)
+  const { words, refused } = shownTo(view.words, reader, mine && !view.words.given)
   const { id, version, noun, createdAt, updatedAt } = view
   return { id, version, ownerId: view.personId, mine, noun, createdAt, updatedAt, ...words, ...(mine ? { departments: view.departments } : {}), refused }
 }
@@ -115,7 +115,8 @@ export async function changeView(desk: Desk, deps: ViewsDeps, id: string, versio
     const reader = readerOf(work, deps, before.noun)
     if (!reader) throw new Problem('not-found')
     const { departments, ...changes } = body
-    const words = wordsOf({ ...before.words, ...changes })
+    const { given, ...kept } = before.words
+    const words = wordsOf({ ...kept, ...(given && changes.where === undefined ? { given } : {}), ...changes })
     checkWords(words, reader)
     if (departments) checkShared(await parentsOf(work.sql, deps), work.actor.departmentId, departments)
     const after: View = { ...before, words, departments: departments ? [...new Set(departments)] : before.departments, version: version + 1, updatedAt: work.at.toISOString() }
