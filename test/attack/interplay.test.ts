@@ -46,6 +46,30 @@ describe('a merge that is asked for again', () => {
   })
 })
 
+describe('taking a merge back', () => {
+  test('brings nothing back from a customer who was given to a colleague meanwhile, though the merge changed nothing of them', async () => {
+    const [winner, loser] = [await make('contacts', { fullName: 'Given Away' }, rep), await make('contacts', { fullName: 'Given Away' }, rep)]
+    const note = await make('activities', { recordKind: 'contact', recordId: loser.id, kind: 'note', title: 'canary72' }, rep)
+    const merged = await server.call('POST', '/contacts/merge', { winner: winner.id, losers: [loser.id] }, as(rep))
+    expect(merged.body.record.version, merged.text).toBe(1)
+    const given = await server.call('PATCH', `/contacts/${winner.id}`, { ownerId: manager.id }, { token: manager.token, headers: { 'If-Match': '"1"' } })
+    expect(given.status, given.text).toBe(200)
+    expect((await server.call('GET', `/activities/${note.id}`, undefined, as(rep))).status).toBe(404)
+    const undone = await server.call('POST', '/contacts/merge/undo', { undoToken: merged.body.undoToken }, as(rep))
+    expect([404, 412]).toContain(undone.status)
+    expect((await server.call('GET', `/activities/${note.id}`, undefined, as(rep))).status).toBe(404)
+    expect((await server.call('GET', `/contacts/${loser.id}`, undefined, as(rep))).status).toBe(404)
+  })
+
+  test('goes as before where nothing was changed since', async () => {
+    const [winner, loser] = [await make('contacts', { fullName: 'Kept' }, rep), await make('contacts', { fullName: 'Kept' }, rep)]
+    const merged = await server.call('POST', '/contacts/merge', { winner: winner.id, losers: [loser.id] }, as(rep))
+    const undone = await server.call('POST', '/contacts/merge/undo', { undoToken: merged.body.undoToken }, as(rep))
+    expect(undone.body, undone.text).toEqual({ done: 2, failed: [] })
+    expect((await server.call('GET', `/contacts/${loser.id}`, undefined, as(rep))).body).toMatchObject({ deletedAt: null, mergedIntoId: null })
+  })
+})
+
 describe('a view that is handed over', () => {
   test('tells its new owner no value that they see masked', async () => {
     const id = '110101199003078515'

@@ -86,7 +86,8 @@ async function locked(work: Work, slice: Slice, body: MergeBody): Promise<Severa
 type Part = 'winner' | 'loser' | 'linked'
 
 async function keep(work: Work, slice: Slice, mac: Buffer, part: Part, written: Written & { changes: Parameters<typeof inverseOf>[0] }): Promise<void> {
-  if (Object.keys(written.changes).length === 0) return
+  // Of the winner its version is kept even so: it must still be as it was.
+  if (part !== 'winner' && Object.keys(written.changes).length === 0) return
   const { id, version } = written.record
   const before = work.vault.seal(keyOf(work.vault, slice.entity, written.record), undoCell(mac, id, version), Buffer.from(JSON.stringify({ part, patch: inverseOf(written.changes) })))
   await work.sql.query('INSERT INTO undo_step (token_mac, person_id, entity, row_id, version, before) VALUES ($1, $2, $3, $4, $5, $6)', [mac, work.actor.personId, slice.entity.name, id, version, before])
