@@ -120,3 +120,15 @@ describe('a report of rows nobody shows', () => {
     expect(told.text).not.toContain('7654321')
   })
 })
+
+describe('a rule for scores', () => {
+  test('is no longer than somebody writes one: each is asked of every lead', async () => {
+    const long = Array.from({ length: 8 }, (_, l) => ({ field: 'city', op: 'in', value: Array.from({ length: 1_000 }, (_v, i) => `c${l}-${i}`) }))
+    const refused = await server.call('POST', '/score-rules', { name: 'Slow', where: { or: long }, points: 1 }, as(manager))
+    expect(refused.status).toBe(400)
+    expect(refused.body.errors).toEqual([{ path: 'where', code: 'too-big' }])
+    const rule = await make('score-rules', { name: 'Short', where: { field: 'city', op: 'eq', value: 'Lyon' }, points: 1 }, manager)
+    const patched = await server.call('PATCH', `/score-rules/${rule.id}`, { where: { or: long } }, { token: manager.token, headers: { 'If-Match': '"1"' } })
+    expect(patched.body.errors).toEqual([{ path: 'where', code: 'too-big' }])
+  })
+})

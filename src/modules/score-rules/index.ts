@@ -16,11 +16,14 @@ export { matches } from './matches.ts'
 export const SCORE_QUEUE = 'score'
 
 const MOST_RULES = 100
+/** Of a condition as JSON: all rules are asked of each lead, in the process that answers. */
+const MOST_WHERE = 16_000
 
 /** A rule is asked of every lead, so what it asks must be what its writer could ask; a value they see only masked is not to be guessed by points. */
 async function ruleRules(entity: Entity, before: AnyRecord | null, next: AnyRecord, { work, deps }: Deriving): Promise<AnyRecord> {
   const invalid = (path: string, code: string): Problem => new Problem('invalid', { errors: [{ path, code }] })
   if (next['where'] === null) throw invalid('where', 'required')
+  if (JSON.stringify(next['where']).length > MOST_WHERE && next['deletedAt'] === null) throw invalid('where', 'too-big')
   if (next['points'] === null) throw invalid('points', 'required')
   if (JSON.stringify(before?.['where']) !== JSON.stringify(next['where'])) {
     const { maskedMatches } = checkWhereCounting(entity, next['where'], work.actor, deps.customFields(entity.name))
