@@ -74,9 +74,9 @@ function grow(): void {
   // The lists it stands in.
   after('src/entities.ts', "import type { Entity } from './kernel/entity/index.ts'\n", "import { Vehicle } from './modules/vehicles/vehicles.entity.ts'\n")
   after('src/entities.ts', 'export const ENTITIES: readonly Entity[] = [', 'Vehicle, ')
-  after('src/app.ts', "import { trail } from './modules/trail/index.ts'\n", "import { vehicleSlice, vehiclesModule } from './modules/vehicles/index.ts'\n")
-  after('src/app.ts', '  return { company: companySlice(country),', ' vehicle: vehicleSlice(),')
-  after('src/app.ts', '    companiesModule(p.records, p.slices.company),\n', '    vehiclesModule(p.records, p.slices.vehicle),\n')
+  after('src/product.ts', "import { trail } from './modules/trail/index.ts'\n", "import { vehicleSlice, vehiclesModule } from './modules/vehicles/index.ts'\n")
+  after('src/product.ts', '  return { company: companySlice(country),', ' vehicle: vehicleSlice(),')
+  after('src/product.ts', '    companiesModule(p.records, p.slices.company),\n', '    vehiclesModule(p.records, p.slices.vehicle),\n')
   // Who may: those who work with customers, and a clerk to whom classes are hidden and masked.
   after('src/modules/access/roles.ts', 'const CUSTOMERS = [', "'vehicle', ")
   after('src/modules/access/roles.ts', 'export const BUILT_IN_ROLES: readonly Role[] = [\n', CLERK)
