@@ -2,6 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, sym
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { loadConfig } from '../../src/kernel/config/index.ts'
+import { openVault } from '../../src/kernel/vault/index.ts'
 import type { Json, TestServer } from '../harness/server.ts'
 import { CUSTOMERS, POLICIES, type Policy } from './matrix/model.ts'
 import { Matrix } from './matrix/run.ts'
@@ -174,5 +176,31 @@ describe('a field and a noun that were only declared', () => {
     } finally {
       await db.close()
     }
+  })
+
+  test('are erased with the key of the row: nothing of it opens any more by any path, and its neighbours stay', async () => {
+    const { id, kept, values } = own('vehicle')
+    const neighbour = world.records.find((r) => r.noun === 'vehicle' && r.id !== id)!
+    expect(await server.end('SIGTERM')).toBe(0)
+    const vault = await openVault(loadConfig(server.place.env))
+    await vault.destroyOwnerKey(id)
+    await vault.close()
+    await server.start()
+    await expect.poll(async () => (await server.call('GET', '/api/health')).body.status, { timeout: 30_000 }).toBe('ready')
+    const answers = [
+      await server.call('GET', `/vehicles/${id}`),
+      await server.call('GET', `/vehicles/${id}/timeline`),
+      await server.call('POST', '/vehicles/search', { text: String(kept.plate).slice(2, 9) }),
+      await server.call('POST', '/vehicles/search', { where: { field: 'chassis', op: 'eq', value: values['chassis'] } }),
+      await server.call('POST', '/vehicles/search', { limit: 200 }),
+    ]
+    expect(answers[0]).toMatchObject({ status: 503, body: { code: 'key-unavailable' } })
+    for (const answer of answers) for (const value of Object.values(values)) if (typeof value === 'string' && value.startsWith('cnry')) expect(answer.text).not.toContain(value)
+    expect(answers[2]!.body.items).toEqual([])
+    expect(answers[3]!.body.items).toEqual([])
+    expect(answers[4]!.body.items.map((r: Json) => r.id)).not.toContain(id)
+    expect((await server.call('GET', `/vehicles/${neighbour.id}`)).status).toBe(200)
+    // The ledger has lost its detail and none of its proof.
+    expect((await server.call('POST', '/ledger/verify', {})).body).toMatchObject({ ok: true, failures: [] })
   })
 })
