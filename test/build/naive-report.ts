@@ -15,7 +15,7 @@ export interface NaiveRow {
   key: Record<string, string | number | null>
   count: number
   numbers: Record<string, number>
-  /** By name and currency: the sum, and over how many rows. */
+  /** By name and currency: the sum, and of how many rows it is. */
   amounts: Record<string, Record<string, { minor: number; rows: number }>>
 }
 
@@ -28,7 +28,7 @@ function rowsOf(books: Books, who: Colleague, r: NaiveReport, keys: Readonly<Rec
     ...(sums.length > 0 ? ['currency'] : []),
     'count(*) AS n',
     ...Object.entries(r.numbers ?? {}).map(([name, sql]) => `count(*) FILTER (WHERE ${sql}) AS "number ${name}"`),
-    ...sums.map(([name, sql]) => `coalesce(sum(${sql}), 0) AS "sum ${name}"`),
+    ...sums.flatMap(([name, sql]) => [`coalesce(sum(${sql}), 0) AS "sum ${name}"`, `count(${sql}) AS "rows ${name}"`]),
   ]
   const by = [...Object.keys(keys).map((name) => `"key ${name}"`), ...(sums.length > 0 ? ['currency'] : [])]
   const found = books.all<Sql>(`SELECT ${columns.join(', ')} FROM ${r.table} WHERE (${sight(who, r.table, true)}) AND (${r.where})${by.length > 0 ? ` GROUP BY ${by.join(', ')}` : ''}`)
@@ -39,7 +39,7 @@ function rowsOf(books: Books, who: Colleague, r: NaiveReport, keys: Readonly<Rec
     rows.set(JSON.stringify(key), row)
     row.count += Number(part['n'])
     for (const name of Object.keys(r.numbers ?? {})) row.numbers[name] = (row.numbers[name] ?? 0) + Number(part[`number ${name}`])
-    for (const [name] of sums) if (part['currency']) row.amounts[name]![part['currency']] = { minor: Number(part[`sum ${name}`]), rows: Number(part['n']) }
+    for (const [name] of sums) if (part['currency']) row.amounts[name]![part['currency']] = { minor: Number(part[`sum ${name}`]), rows: Number(part[`rows ${name}`]) }
   }
   return [...rows.values()].filter((row) => row.count > 0 || by.length === 0)
 }

