@@ -5,11 +5,11 @@
  * milliseconds (TLS included): it hardly moves when the machine is busy with other things, megabytes per second do.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { multipartOf } from '../test/build/files.ts'
 import { startServer } from '../test/harness/server.ts'
-import { machine } from './machine.ts'
+import { cpuSecondsOf, machine } from './machine.ts'
 
 const MB = 1024 * 1024
 const megabytes = Number(process.argv[2] ?? 10)
@@ -18,25 +18,17 @@ const bytes = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(megabytes * 
 
 const median = (times: number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1]!
 
-/** Processor time of a process so far, in milliseconds; null where there is no /proc. */
-function cpuOf(pid: number): number | null {
-  if (!existsSync(`/proc/${pid}/stat`)) return null
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10 // clock ticks of a hundredth of a second
-}
-
 /** Megabytes in a second, the median of the rounds, and processor time of the server for each; the first two rounds warm up. */
 async function rate(name: string, files: number, once: () => Promise<unknown>, pid = 0): Promise<string> {
   const times: number[] = []
-  let before: number | null = null
+  let before = 0
   for (let round = -2; round < ROUNDS; round++) {
-    if (round === 0) before = cpuOf(pid)
+    if (round === 0 && pid > 0) before = cpuSecondsOf(pid)
     const start = performance.now()
     await once()
     if (round >= 0) times.push((performance.now() - start) / 1000)
   }
-  const after = cpuOf(pid)
-  const cpu = before === null || after === null ? '' : `${((after - before) / (ROUNDS * files * megabytes)).toFixed(1).padStart(8)} ms cpu/MB`
+  const cpu = pid === 0 ? '' : `${(((cpuSecondsOf(pid) - before) * 1000) / (ROUNDS * files * megabytes)).toFixed(1).padStart(8)} ms cpu/MB`
   return `${name.padEnd(28)}${((files * megabytes) / median(times)).toFixed(0).padStart(8)} MB/s${cpu}`
 }
 

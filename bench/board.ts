@@ -3,38 +3,18 @@
  * told otherwise. With cards: counts, sums, weighted and converted sums and the first twenty cards of each column; without: the figures alone; a move is a card dragged and the board drawn again.
  * cpu is processor time of the server for one of them: it hardly moves when the machine is busy with other things.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { startServer, type Json } from '../test/harness/server.ts'
 import { machine } from './machine.ts'
+import { printTimed } from './timed.ts'
 
 const DEALS = Number(process.argv[2] ?? 400)
 const ROUNDS = 30
 const AT_ONCE = 20
 const CURRENCIES = ['USD', 'CNY', 'EUR', 'JPY', 'GBP']
 
-/** Processor time of a process so far, in milliseconds; null where there is no /proc. */
-function cpuOf(pid: number): number | null {
-  if (!existsSync(`/proc/${pid}/stat`)) return null
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10 // clock ticks of a hundredth of a second
-}
-
 const server = await startServer({ env: { SEALBOOK_REQUESTS_PER_MINUTE: '1000000' } })
 
-async function timed(name: string, once: () => Promise<unknown>): Promise<void> {
-  const times: number[] = []
-  let before: number | null = null
-  for (let round = -5; round < ROUNDS; round++) {
-    if (round === 0) before = cpuOf(server.pid)
-    const start = performance.now()
-    await once()
-    if (round >= 0) times.push(performance.now() - start)
-  }
-  const after = cpuOf(server.pid)
-  times.sort((a, b) => a - b)
-  const cpu = before === null || after === null ? '' : `${((after - before) / ROUNDS).toFixed(1).padStart(8)} ms cpu`
-  process.stdout.write(`${name.padEnd(28)}${times[times.length >> 1]!.toFixed(1).padStart(8)} ms p50${times[Math.floor(times.length * 0.95)]!.toFixed(1).padStart(8)} ms p95${cpu}\n`)
-}
+const timed = (name: string, once: () => Promise<unknown>): Promise<void> => printTimed(name, server.pid, ROUNDS, once)
 
 async function asked(method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Json> {
   const answer = await server.call(method, path, body, { headers })

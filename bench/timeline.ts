@@ -2,10 +2,11 @@
  * `node bench/timeline.ts [EVENTS]`: the timeline of one contact through a real server over TLS, with 5,000 events of the ledger and 500 notes unless told otherwise: its first page, one in
  * the middle, the last one, and a calendar of 200 tasks. cpu is processor time of the server for one of them: it hardly moves when the machine is busy with other things.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { OWNER, startServer, type Json } from '../test/harness/server.ts'
 import { machine } from './machine.ts'
+import { printTimed } from './timed.ts'
 
 const EVENTS = Number(process.argv[2] ?? 5_000)
 const NOTES = 500
@@ -15,29 +16,9 @@ const AT_ONCE = 20
 /** A calendar may be read this often in an hour. */
 const READS = 40
 
-/** Processor time of a process so far, in milliseconds; null where there is no /proc. */
-function cpuOf(pid: number): number | null {
-  if (!existsSync(`/proc/${pid}/stat`)) return null
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10 // clock ticks of a hundredth of a second
-}
-
 const server = await startServer({ env: { SEALBOOK_REQUESTS_PER_MINUTE: '1000000' } })
 
-async function timed(name: string, once: () => Promise<unknown>, rounds = ROUNDS): Promise<void> {
-  const times: number[] = []
-  let before: number | null = null
-  for (let round = -5; round < rounds; round++) {
-    if (round === 0) before = cpuOf(server.pid)
-    const start = performance.now()
-    await once()
-    if (round >= 0) times.push(performance.now() - start)
-  }
-  const after = cpuOf(server.pid)
-  times.sort((a, b) => a - b)
-  const cpu = before === null || after === null ? '' : `${((after - before) / rounds).toFixed(1).padStart(8)} ms cpu`
-  process.stdout.write(`${name.padEnd(28)}${times[times.length >> 1]!.toFixed(1).padStart(8)} ms p50${times[Math.floor(times.length * 0.95)]!.toFixed(1).padStart(8)} ms p95${cpu}\n`)
-}
+const timed = (name: string, once: () => Promise<unknown>, rounds = ROUNDS): Promise<void> => printTimed(name, server.pid, rounds, once)
 
 async function asked(method: string, path: string, body?: unknown): Promise<Json> {
   const answer = await server.call(method, path, body)

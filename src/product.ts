@@ -104,7 +104,7 @@ export function modulesOf(p: Parts): Module[] {
     p.attachments.module(),
     tagsModule({ records: p.records, slice: p.slices.tag, runs: p.runs }),
     viewsModule({ records: p.records, vault: p.vault, ledger: p.ledger }),
-    reportsModule(p.records, { timeZone: () => p.organisation.settings.timeZone, baseCurrency: () => p.organisation.settings.baseCurrency, today: (at) => p.organisation.day(at) }),
+    reportsModule(p.records, { ...reckoningOf(p.organisation), timeZone: () => p.organisation.settings.timeZone }),
     organisationModule(p.organisation),
     customFieldsModule(p.customFields, nouns),
     importsModule({ records: p.records, customFields: p.customFields, country: p.country }, p.runs),

@@ -1,6 +1,6 @@
 import { Problem } from '../../kernel/base/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
-import { bulkChange, newUndoToken, parseBulk, searchRecords, undoChange, type BulkAnswer, type BulkBody, type RecordsDeps, type SearchAnswer, type Slice } from '../records/index.ts'
+import { bulkChange, newUndoToken, parseBulk, searchRecords, sliceOfNoun, undoChange, type BulkAnswer, type BulkBody, type RecordsDeps, type SearchAnswer, type Slice } from '../records/index.ts'
 import type { Step } from '../runs/index.ts'
 
 export interface Question {
@@ -35,11 +35,6 @@ const PAGE = 200
 const MOST_ROUNDS = 5
 
 const VERB: Record<Question['action'], readonly string[]> = { patch: ['edit', 'assign'], tag: ['edit'], delete: ['delete'], assign: ['assign'] }
-
-function sliceOfNoun(deps: RecordsDeps, noun: string): Slice {
-  for (const s of deps.slices.values()) if (s.entity.plural === noun) return s
-  throw new Problem('invalid', { errors: [{ path: 'noun', code: 'unknown-noun' }] })
-}
 
 /** Refuses at once what would be refused for every record. Throws Problem invalid, field-unknown or permission-missing. */
 export async function wordsFor(desk: Desk, deps: RecordsDeps, question: Question): Promise<BulkWords> {

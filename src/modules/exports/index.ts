@@ -5,7 +5,7 @@ import { endpoint, route, type Route } from '../../kernel/http/index.ts'
 import type { Module } from '../../kernel/module.ts'
 import { createSealedFile, openSealedFile } from '../../kernel/vault/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
-import type { RecordsDeps, Slice } from '../records/index.ts'
+import { sliceOfNoun, type RecordsDeps } from '../records/index.ts'
 import { runView, type Runs } from '../runs/index.ts'
 import { exportRows, type ExportResult, type ExportWords } from './exports.service.ts'
 
@@ -29,11 +29,6 @@ const contracts = {
 }
 
 const exportLabel = (run: string): string => `export ${run}`
-
-function sliceOfNoun(deps: RecordsDeps, noun: string): Slice {
-  for (const s of deps.slices.values()) if (s.entity.plural === noun) return s
-  throw new Problem('invalid', { errors: [{ path: 'noun', code: 'unknown-noun' }] })
-}
 
 /** A file of customers is for whoever may take them out, now and with this credential: not for any token of the person. */
 function checkExport(desk: Desk, deps: RecordsDeps, noun: string): void {

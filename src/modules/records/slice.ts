@@ -1,3 +1,4 @@
+import { Problem } from '../../kernel/base/index.ts'
 import type { AnyRecord, CustomFieldWords, Entity } from '../../kernel/entity/index.ts'
 import type { Sql } from '../../kernel/db/types.ts'
 import type { Work } from '../../kernel/work/types.ts'
@@ -81,3 +82,9 @@ export function sliceFor(deps: RecordsDeps, entity: string): Slice {
   return slice
 }
 
+
+/** The slice of a noun as addresses and requests name it. Throws Problem invalid. */
+export function sliceOfNoun(deps: RecordsDeps, plural: string): Slice {
+  for (const slice of deps.slices.values()) if (slice.entity.plural === plural) return slice
+  throw new Problem('invalid', { errors: [{ path: 'noun', code: 'unknown-noun' }] })
+}

@@ -2,7 +2,7 @@ import type { Entity } from '../../kernel/entity/index.ts'
 import type { Condition, GroupTerm, Measure } from '../../kernel/lens/index.ts'
 import type { Desk } from '../../kernel/work/types.ts'
 import { rowCondition } from '../access/index.ts'
-import { converterFor, sumInBase, type Converter } from '../currencies/index.ts'
+import { converterFor, sumInBase, type Converter, type Reckoning } from '../currencies/index.ts'
 import type { Stage } from '../pipelines/index.ts'
 import { openOne, sliceFor, type RecordsDeps } from '../records/index.ts'
 import { tableOf, type ReportRow, type ReportTable } from './groups.ts'
@@ -68,11 +68,8 @@ function period(field: string, bucket: Bucket, s: Zoned, days: 'instants' | 'day
 }
 
 /** What a report takes from the organisation. */
-export interface House {
+export interface House extends Reckoning {
   timeZone(): string
-  baseCurrency(): string
-  /** The day of now. */
-  today(at: Date): string
 }
 
 /** The reports, each one question to the lens through the same gate as any list. */
